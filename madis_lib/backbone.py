@@ -1,0 +1,64 @@
+"""The Qwen3 stack, read in both directions (MaDiS §4: a non-causal mask in every layer)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import Qwen3Config, Qwen3Model
+
+from madis_lib.presets import ModelConfig
+
+
+def attention_mask(valid: Tensor, dtype: torch.dtype, causal: bool = False) -> Tensor:
+    """Additive mask ``[B, 1, L, L]``: 0 between valid positions, the least number elsewhere.
+
+    Args:
+        valid: bool ``[B, L]``, False at padding.
+        causal: also hide the future, for an autoregressive model.
+    """
+    allowed = valid[:, None, :, None] & valid[:, None, None, :]
+    if causal:
+        allowed = allowed & torch.ones(valid.shape[1:] * 2, dtype=torch.bool).tril().to(
+            valid.device
+        )
+    return torch.zeros(allowed.shape, dtype=dtype, device=valid.device).masked_fill(
+        ~allowed, torch.finfo(dtype).min
+    )
+
+
+class Backbone(nn.Module):
+    """Embeddings in, hidden states out; every transformers Qwen3 weight fits."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.qwen3 = Qwen3Model(
+            Qwen3Config(
+                vocab_size=1,  # embeddings are made outside
+                hidden_size=config.hidden_size,
+                intermediate_size=config.intermediate_size,
+                num_hidden_layers=config.num_layers,
+                num_attention_heads=config.num_heads,
+                num_key_value_heads=config.num_kv_heads,
+                head_dim=config.head_dim,
+                rms_norm_eps=1e-6,
+                rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+                use_cache=False,
+                pad_token_id=None,
+            )
+        )
+        del self.qwen3.embed_tokens
+
+    def forward(self, embeddings: Tensor, valid: Tensor, positions: Tensor) -> Tensor:
+        """Hidden states ``[B, L, d]`` of ``embeddings [B, L, d]``.
+
+        Args:
+            valid: bool ``[B, L]``; padding is attended to by nothing.
+            positions: rotary positions, int ``[B, L]``.
+        """
+        mask = attention_mask(valid, embeddings.dtype)
+        return self.qwen3(
+            inputs_embeds=embeddings,
+            attention_mask={"full_attention": mask},
+            position_ids=positions,
+            use_cache=False,
+        ).last_hidden_state

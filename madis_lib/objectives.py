@@ -1,0 +1,190 @@
+"""What MaDiS is trained on: token, latent and physical space (MaDiS §3.2-3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from madis_lib import diffusion, utc
+from madis_lib.model import MaDiS
+from madis_lib.parts import FRAMES_PER_TOKEN, split
+from madis_lib.vocab import Vocab
+
+Decoders = Sequence[Callable[[Tensor, Tensor], Tensor]]
+
+
+@dataclass
+class Batch:
+    """Sentences with their signing.
+
+    text_ids int ``[B, Lt]`` and text_valid bool ``[B, Lt]``: text, then eos, padded on the right;
+    codes int ``[B, L, 3]`` and lengths int ``[B]``: tokens of the three parts, padded;
+    motion float ``[B, 4L, 133]``: normalised features, padded.
+    """
+
+    text_ids: Tensor
+    text_valid: Tensor
+    codes: Tensor
+    lengths: Tensor
+    motion: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(x.to(device) for x in vars(self).values()))
+
+
+def canvas(codes: Tensor, lengths: Tensor, size: int, vocab: Vocab) -> Tensor:
+    """Sign ids ``[B, size, 3]``: a sample's triples, then eos to the end."""
+    ids = torch.full((len(codes), size, 3), vocab.eos, device=codes.device)
+    real = torch.arange(size, device=codes.device) < lengths[:, None]
+    ids[real] = vocab.to_ids(codes)[real[:, : codes.shape[1]]]
+    return ids
+
+
+def head_targets(ids: Tensor, vocab: Vocab) -> list[Tensor]:
+    """Each head's target: the code, or its last class for eos; ``3 x int [B, L]``."""
+    codes = vocab.to_codes(ids)
+    is_eos = ids == vocab.eos
+    return [torch.where(is_eos[..., p], n, codes[..., p]) for p, n in enumerate(vocab.codes)]
+
+
+def sign_token_loss(
+    model: MaDiS,
+    hidden: Tensor,
+    ids: Tensor,
+    masked: Tensor,
+    t: Tensor,
+    valid: Tensor,
+    count: Tensor,
+) -> Tensor:
+    """Eq. 3 on sign positions, summed over the three parts."""
+    targets = head_targets(ids, model.vocab)
+    return sum(
+        diffusion.token_loss(logits, x0.clamp(0, logits.shape[-1] - 1), masked, t, valid, count)
+        for logits, x0 in zip(model.sign_logits(hidden), targets, strict=True)
+    )
+
+
+def latent_loss(
+    predicted: Sequence[Tensor], codebooks: Sequence[Tensor], codes: Tensor, masked: Tensor
+) -> Tensor:
+    """L_lat (§3.2): smooth L1 between predicted and true code vectors at masked signs.
+
+    Args:
+        predicted: H_p, ``3 x [B, L, code_dim]``.
+        codebooks: ``3 x [K_p, code_dim]``.
+        codes: int ``[B, L, 3]``.
+        masked: masked positions that hold codes, bool ``[B, L]``.
+
+    Returns:
+        scalar: the sum over parts of the mean; 0 when nothing is masked.
+    """
+    if not masked.any():
+        return sum(h.sum() * 0 for h in predicted)
+    return sum(
+        F.smooth_l1_loss(h[masked], book[codes[..., p][masked]])
+        for p, (h, book) in enumerate(zip(predicted, codebooks, strict=True))
+    )
+
+
+def physical_loss(
+    predicted: Sequence[Tensor], decoders: Decoders, motion: Tensor, lengths: Tensor, masked: Tensor
+) -> Tensor:
+    """L_phy (§3.2): smooth L1 between decoded and true motion in the frames of masked signs.
+
+    The predicted latents of *every* real position are decoded, since a decoder looks at
+    neighbours; only the four frames of each masked position count.
+
+    Args:
+        predicted: H_p, ``3 x [B, L, code_dim]``.
+        decoders: frozen, latents ``[B, L, code_dim]`` and token lengths to ``[B, 4L, d_p]``.
+        motion: normalised features ``[B, 4L, 133]``.
+        lengths: tokens, int ``[B]``.
+        masked: masked positions that hold codes, bool ``[B, L]``.
+    """
+    if not masked.any():
+        return sum(h.sum() * 0 for h in predicted)
+    frames = masked.repeat_interleave(FRAMES_PER_TOKEN, 1)
+    target = split(motion).values()
+    return sum(
+        F.smooth_l1_loss(decode(h, lengths)[frames], s[frames])
+        for h, decode, s in zip(predicted, decoders, target, strict=True)
+    )
+
+
+def _auxiliary(
+    model: MaDiS, decoders: Decoders, hidden: Tensor, batch: Batch, masked: Tensor
+) -> tuple[Tensor, Tensor]:
+    size = batch.codes.shape[1]
+    real = torch.arange(size, device=hidden.device) < batch.lengths[:, None]
+    masked = masked[:, :size] & real
+    predicted = model.latents(hidden[:, :size])
+    return (
+        latent_loss(predicted, model.fusion.codebooks, batch.codes, masked),
+        physical_loss(predicted, decoders, batch.motion, batch.lengths, masked),
+    )
+
+
+def pretraining_loss(
+    model: MaDiS, decoders: Decoders, batch: Batch, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L_pre = L_tok + L_lat + L_phy (§3.2): text, eos, signs and eos, all of it maskable."""
+    vocab = model.vocab
+    text_size, size = batch.text_ids.shape[1], batch.codes.shape[1] + 1
+    ids = canvas(batch.codes, batch.lengths, size, vocab)
+    valid = torch.arange(size, device=ids.device) <= batch.lengths[:, None]  # one eos
+
+    t = diffusion.sample_times(len(ids), generator).to(ids.device)
+    masked = diffusion.mask_independently(t.cpu(), text_size + size, generator).to(ids.device)
+    text_masked, sign_masked = masked.split([text_size, size], 1)
+    text_hidden, sign_hidden = model(
+        batch.text_ids.masked_fill(text_masked, vocab.mask),
+        batch.text_valid,
+        ids.masked_fill(sign_masked[..., None], vocab.mask),
+        valid,
+        mop=False,
+    )
+    count = batch.text_valid.sum(1) + valid.sum(1)
+    text = diffusion.token_loss(
+        model.text_logits(text_hidden), batch.text_ids, text_masked, t, batch.text_valid, count
+    )
+    sign = sign_token_loss(model, sign_hidden, ids, sign_masked, t, valid, count)
+    latent, physical = _auxiliary(model, decoders, sign_hidden, batch, sign_masked)
+    logs = {"text": text, "sign": sign, "latent": latent, "physical": physical}
+    return text + sign + latent + physical, logs
+
+
+def finetuning_loss(
+    model: MaDiS,
+    decoders: Decoders,
+    batch: Batch,
+    generator: torch.Generator,
+    alpha: float = 0.5,
+    checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
+    layout: str = "uniform",
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L_sft = L_tok + alpha (L_lat + L_phy) (§3.3): text stays, signs follow UTC.
+
+    The canvas has M positions; those after the last sign are eos, and are trained.
+    """
+    vocab, size = model.vocab, model.config.max_tokens
+    ids = canvas(batch.codes, batch.lengths, size, vocab)
+    valid = torch.ones(ids.shape[:2], dtype=torch.bool, device=ids.device)
+
+    t = diffusion.sample_times(len(ids), generator).to(ids.device)
+    masked = ~utc.sample_visible(t, size, generator, checkpoints, layout).to(ids.device)
+    _, hidden = model(
+        batch.text_ids,
+        batch.text_valid,
+        ids.masked_fill(masked[..., None], vocab.mask),
+        valid,
+        mop=True,
+    )
+    sign = sign_token_loss(model, hidden, ids, masked, t, valid, valid.sum(1))
+    latent, physical = _auxiliary(model, decoders, hidden, batch, masked)
+    eos_share = (masked & (ids[..., 0] == vocab.eos)).sum() / masked.sum().clamp(min=1)
+    logs = {"sign": sign, "latent": latent, "physical": physical, "eos_share": eos_share}
+    return sign + alpha * (latent + physical), logs

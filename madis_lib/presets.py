@@ -1,0 +1,102 @@
+"""One place for every size: quick, laptop, gpu, paper.
+
+A preset is a function that returns frozen dataclasses; its docstring says what it costs and what
+to expect.  ``get("quick")`` looks one up by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Size of one embedded corpus (the same for the three languages)."""
+
+    signs: int
+    train: int
+    dev: int
+    test: int
+    glosses: tuple[int, int]  # fewest and most signs in a sentence
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Three VQ-VAEs of one shape (MaDiS §3.1)."""
+
+    codes: tuple[int, int, int]  # codebook sizes of body, left hand, right hand
+    width: int
+    code_dim: int
+    depth: int = 3  # residual blocks per stage, dilations 9, 3, 1
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The masked diffusion language model (MaDiS §4: Qwen3-0.6B)."""
+
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    intermediate_size: int
+    max_tokens: int  # M, the canvas
+    text_vocab: int  # size of the text tokenizer trained on the corpus
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A fixed number of AdamW updates with a cosine learning rate."""
+
+    updates: int
+    batch_size: int
+    learning_rate: float
+    warmup: int = 0
+    final_learning_rate: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    grad_clip: float | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything a run of the suite needs to know about size."""
+
+    name: str
+    corpus: CorpusConfig
+    tokenizer: TokenizerConfig
+    model: ModelConfig
+    train_tokenizer: TrainConfig
+    pretrain: TrainConfig
+    finetune: TrainConfig
+    tokens_per_step: int = 4  # k of Eq. 4
+    alpha: float = 0.5  # weight of the latent and physical losses in fine-tuning
+    seeds: tuple[int, ...] = (0,)
+    languages: dict[str, str] = field(
+        default_factory=lambda: {"csl": "zh", "phoenix": "de", "how2sign": "en"}
+    )
+
+
+def quick() -> Preset:
+    """First run, CI and notebooks: the whole suite in at most 12 minutes on two cores."""
+    return Preset(
+        name="quick",
+        corpus=CorpusConfig(signs=48, train=600, dev=40, test=60, glosses=(2, 5)),
+        tokenizer=TokenizerConfig(codes=(96, 64, 64), width=64, code_dim=64),
+        model=ModelConfig(96, 3, 4, 2, 24, 256, max_tokens=32, text_vocab=512),
+        train_tokenizer=TrainConfig(600, 48, 1e-3),
+        pretrain=TrainConfig(600, 64, 2e-3, warmup=50),
+        finetune=TrainConfig(600, 64, 2e-3, warmup=50),
+    )
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {"quick": quick}
+
+
+def get(name: str) -> Preset:
+    """The preset called ``name``; ValueError names the choices."""
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]()

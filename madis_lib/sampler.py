@@ -1,0 +1,103 @@
+"""From an empty canvas to signs: the paper's reverse process in the fewest lines (MaDiS §3.3).
+
+At each step the model looks at the canvas, and the positions it is surest of, inside the current
+grid, are written.  The grid widens at the temporal checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from madis_lib import utc
+from madis_lib.model import MaDiS
+
+
+@dataclass(frozen=True)
+class Generated:
+    """codes int ``[B, M, 3]``; lengths int ``[B]``, tokens before eos; step int ``[B, M]``, when
+    each position was written."""
+
+    codes: Tensor
+    lengths: Tensor
+    step: Tensor
+
+
+def choose_triples(logits: list[Tensor], temperature: float, generator: torch.Generator | None):
+    """One triple a position, and how sure the model is of it.
+
+    If the body's choice is eos the whole triple is; otherwise the hands choose among codes only.
+
+    Args:
+        logits: ``3 x [..., K_p + 1]``, eos last.
+        temperature: 0 takes the most probable; else tokens are drawn (Gumbel-max).
+
+    Returns:
+        codes ``[..., 3]`` (K_b in the body stream means eos) and mean log-probability ``[...]``.
+    """
+    picked, log_probs = [], []
+    body_eos = None
+    for part, raw in enumerate(logits):
+        scores = torch.log_softmax(raw, -1)
+        if part > 0:
+            codes_only = torch.log_softmax(raw[..., :-1], -1)
+            ended = torch.full_like(scores, -torch.inf)
+            ended[..., -1] = scores[..., -1]
+            going = torch.cat([codes_only, torch.full_like(scores[..., :1], -torch.inf)], -1)
+            scores = torch.where(body_eos[..., None], ended, going)
+        noisy = scores
+        if temperature > 0:
+            u = torch.rand(scores.shape, generator=generator).to(scores)
+            noisy = scores / temperature - torch.log(-torch.log(u.clamp(1e-20, 1 - 1e-7)))
+        best = noisy.argmax(-1)
+        if part == 0:
+            body_eos = best == raw.shape[-1] - 1
+        picked.append(best)
+        log_probs.append(scores.gather(-1, best[..., None])[..., 0])
+    return torch.stack(picked, -1), torch.stack(log_probs, -1).mean(-1)
+
+
+@torch.no_grad()
+def generate(
+    model: MaDiS,
+    text_ids: Tensor,
+    text_valid: Tensor,
+    steps: int,
+    checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
+    layout: str = "uniform",
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Generated:
+    """Sign a batch of sentences.
+
+    Args:
+        text_ids: text then eos, int ``[B, Lt]``; ``text_valid`` bool ``[B, Lt]``.
+        steps: passes through the model; each pivot is reached exactly.
+        temperature: 0 is greedy, as in the paper.
+    """
+    vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
+    device = text_ids.device
+    ids = torch.full((batch, size, 3), vocab.mask, device=device)
+    valid = torch.ones(batch, size, dtype=torch.bool, device=device)
+    written = torch.full((batch, size), -1, device=device)
+    at = 0
+    plan = utc.stage_schedule(size, steps, checkpoints, layout)
+    for grid, counts in zip(utc.pivots(size, checkpoints, layout), plan, strict=True):
+        for count in counts:
+            _, hidden = model(text_ids, text_valid, ids, valid, mop=True)
+            logits = model.sign_logits(hidden)
+            logits[0][:, 0, -1] = -torch.inf  # a sentence has at least one sign
+            codes, confidence = choose_triples(logits, temperature, generator)
+            confidence = confidence.masked_fill((written >= 0) | ~grid.to(device), -torch.inf)
+            top = confidence.topk(count).indices
+            rows = torch.arange(batch, device=device)[:, None]
+            chosen = codes[rows, top]
+            is_eos = (chosen[..., :1] == vocab.codes[0]).expand_as(chosen)
+            ids[rows, top] = vocab.to_ids(chosen).masked_fill(is_eos, vocab.eos)
+            written[rows, top] = at
+            at += 1
+    ended = ids[..., 0] == vocab.eos
+    lengths = torch.where(ended.any(1), ended.int().argmax(1), size)
+    return Generated(vocab.to_codes(ids).masked_fill(ended[..., None], 0), lengths, written)

@@ -1,0 +1,146 @@
+"""One training loop for everything that is trained here.
+
+An update is a function of (weights, optimiser state, seed, update number) alone: which samples it
+sees and all its noise are drawn from generators seeded by (seed, number).  So a run that is killed
+at any moment and started again ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from madis_lib.files import atomic_write
+from madis_lib.presets import TrainConfig
+
+LossFunction = Callable[[Tensor, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
+History = list[dict[str, float]]
+
+SAVE_EVERY = 20.0  # seconds between checkpoints: what a kill can cost
+LOG_POINTS = 100  # a run's history holds about this many averages
+
+
+def generator_for(*key: int) -> torch.Generator:
+    """A generator that depends on ``key`` only."""
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
+def samples_of(update: int, num_samples: int, batch_size: int, seed: int) -> Tensor:
+    """Which samples an update sees: shuffled epochs laid end to end; int ``[batch_size]``."""
+    first = update * batch_size
+    chosen = []
+    for epoch in range(first // num_samples, (first + batch_size - 1) // num_samples + 1):
+        order = torch.randperm(num_samples, generator=generator_for(seed, 0, epoch))
+        start = max(0, first - epoch * num_samples)
+        chosen.append(order[start : first + batch_size - epoch * num_samples])
+    return torch.cat(chosen)
+
+
+def learning_rate(update: int, config: TrainConfig) -> float:
+    """Linear warm-up, then cosine from ``learning_rate`` to ``final_learning_rate``."""
+    if update < config.warmup:
+        return config.learning_rate * (update + 1) / config.warmup
+    done = (update - config.warmup) / max(1, config.updates - config.warmup)
+    high, low = config.learning_rate, config.final_learning_rate
+    return low + (high - low) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _load_checkpoint(path: Path) -> dict | None:
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, starting anew is right
+        logging.getLogger(__name__).warning(
+            "%s is damaged (%s): starting this run anew", path, error
+        )
+        return None
+
+
+def fit(
+    module: nn.Module,
+    loss_of: LossFunction,
+    num_samples: int,
+    config: TrainConfig,
+    checkpoint: Path,
+    seed: int = 0,
+    description: str = "training",
+) -> History:
+    """Train ``module`` in place for ``config.updates`` updates; resume from ``checkpoint``.
+
+    Args:
+        loss_of: indices ``[B]`` and a generator to the loss and what to log.
+        checkpoint: written about every 20 s and at the end.
+
+    Returns:
+        averages of the loss and the logs over about a hundred stretches of the run.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    weights = [p for p in module.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(
+        weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+    history: History = []
+    sums: dict[str, float] = {}
+    start = 0
+    if saved := _load_checkpoint(checkpoint):
+        module.load_state_dict(saved["module"])
+        optimiser.load_state_dict(saved["optimiser"])
+        start, history, sums = saved["update"], saved["history"], saved["sums"]
+
+    def save(update: int) -> None:
+        with atomic_write(checkpoint) as temporary:
+            torch.save(
+                {
+                    "module": module.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "update": update,
+                    "history": history,
+                    "sums": sums,
+                },
+                temporary,
+            )
+
+    stretch = max(1, config.updates // LOG_POINTS)
+    module.train()
+    saved_at = time.monotonic()
+    bar = tqdm(
+        range(start, config.updates), description, config.updates, initial=start, mininterval=2.0
+    )
+    for update in bar:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(update, config)
+        indices = samples_of(update, num_samples, config.batch_size, seed)
+        loss, logs = loss_of(indices, generator_for(seed, 1, update))
+        if not loss.isfinite():
+            raise FloatingPointError(f"{description}: the loss is {loss.item()} at update {update}")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.grad_clip is not None:
+            nn.utils.clip_grad_norm_(weights, config.grad_clip)
+        optimiser.step()
+        for name, value in {"loss": loss, **logs}.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        if (update + 1) % stretch == 0 or update + 1 == config.updates:
+            size = (update % stretch) + 1
+            history.append({"update": update + 1, **{k: v / size for k, v in sums.items()}})
+            bar.set_postfix(loss=f"{history[-1]['loss']:.3f}")
+            sums = {}
+        if time.monotonic() - saved_at > SAVE_EVERY:
+            save(update + 1)
+            saved_at = time.monotonic()
+    if start < config.updates:
+        save(config.updates)
+    module.eval()
+    return history

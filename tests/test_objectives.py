@@ -1,0 +1,134 @@
+"""Token, latent and physical objectives (MaDiS §3.2-3.3)."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from madis_lib import objectives
+from madis_lib.parts import COLUMNS, PARTS
+from tests.tiny import small_model
+
+
+def batch(model, lengths=(9, 5, 2), seed=0) -> objectives.Batch:
+    g = torch.Generator().manual_seed(seed)
+    n, size = len(lengths), max(lengths)
+    text_lengths = torch.tensor([4, 6, 3])[:n]
+    return objectives.Batch(
+        text_ids=torch.randint(1, 20, (n, 6), generator=g),
+        text_valid=torch.arange(6) < text_lengths[:, None],
+        codes=torch.randint(0, 5, (n, size, 3), generator=g),
+        lengths=torch.tensor(lengths),
+        motion=torch.randn(n, 4 * size, 133, generator=g),
+    )
+
+
+class LinearDecoder(torch.nn.Module):
+    """Four frames from each latent; no neighbours."""
+
+    def __init__(self, columns, seed):
+        super().__init__()
+        g = torch.Generator().manual_seed(seed)
+        self.w = torch.randn(16, 4 * columns, generator=g) / 4
+
+    def forward(self, z, lengths):
+        return (z @ self.w).unflatten(-1, (4, -1)).flatten(1, 2)
+
+
+DECODERS = [LinearDecoder(len(COLUMNS[p]), i) for i, p in enumerate(PARTS)]
+
+
+def test_canvas_ends_in_eos():
+    model = small_model()
+    b = batch(model)
+    ids = objectives.canvas(b.codes, b.lengths, 12, model.vocab)
+    for row, length in zip(ids, b.lengths, strict=True):
+        assert model.vocab.is_code_triple(row[:length]).all()
+        assert (row[length:] == model.vocab.eos).all()
+    targets = objectives.head_targets(ids, model.vocab)
+    assert (targets[0][1, 5:] == model.vocab.codes[0]).all()
+    assert (targets[2][0, :9] == b.codes[0, :, 2]).all()
+
+
+def test_latent_loss_by_hand():
+    g = torch.Generator().manual_seed(0)
+    books = [torch.randn(5, 4, generator=g) for _ in range(3)]
+    codes = torch.randint(0, 5, (2, 3, 3), generator=g)
+    predicted = [torch.randn(2, 3, 4, generator=g) for _ in range(3)]
+    masked = torch.tensor([[1, 0, 1], [0, 0, 1]]).bool()
+    loss = objectives.latent_loss(predicted, books, codes, masked)
+    by_hand = sum(
+        F.smooth_l1_loss(predicted[p][masked], books[p][codes[masked][:, p]]) for p in range(3)
+    )
+    torch.testing.assert_close(loss, by_hand)
+    perfect = [books[p][codes[..., p]] for p in range(3)]
+    assert objectives.latent_loss(perfect, books, codes, masked) == 0
+
+
+def test_physical_loss_looks_only_at_frames_of_masked_signs():
+    model = small_model()
+    b = batch(model)
+    masked = torch.zeros(3, 9, dtype=torch.bool)
+    masked[0, 2] = masked[1, 4] = True
+    g = torch.Generator().manual_seed(1)
+    predicted = [torch.randn(3, 9, 16, generator=g) for _ in range(3)]
+    loss = objectives.physical_loss(predicted, DECODERS, b.motion, b.lengths, masked)
+    other = b.motion.clone()
+    other[0, 12:] += 100
+    other[2] += 100
+    torch.testing.assert_close(
+        loss, objectives.physical_loss(predicted, DECODERS, other, b.lengths, masked)
+    )
+    other[0, 8] += 1
+    assert objectives.physical_loss(predicted, DECODERS, other, b.lengths, masked) > loss
+
+
+def test_nothing_masked_is_zero_with_a_gradient():
+    predicted = [torch.randn(1, 4, 16, requires_grad=True) for _ in range(3)]
+    none = torch.zeros(1, 4, dtype=torch.bool)
+    codes = torch.zeros(1, 4, 3, dtype=torch.long)
+    loss = objectives.latent_loss(predicted, [torch.zeros(2, 16)] * 3, codes, none)
+    loss = loss + objectives.physical_loss(
+        predicted, DECODERS, torch.zeros(1, 16, 133), torch.tensor([4]), none
+    )
+    loss.backward()
+    assert loss == 0 and predicted[0].grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("stage", ["pretraining", "finetuning"])
+def test_losses_reach_every_weight(stage):
+    model = small_model()
+    loss_of = getattr(objectives, f"{stage}_loss")
+    loss, logs = loss_of(model, DECODERS, batch(model), torch.Generator().manual_seed(0))
+    loss.backward()
+    assert loss.isfinite() and {"sign", "latent", "physical"} <= set(logs)
+    untouched = {n for n, p in model.named_parameters() if p.grad is None}
+    # the mixture of parts is used in fine-tuning only
+    assert all(n.startswith("fusion") for n in untouched)
+    assert bool(untouched) == (stage == "pretraining")
+
+
+def test_alpha_weighs_the_auxiliary_losses():
+    model = small_model()
+    b = batch(model)
+
+    def at(alpha):
+        g = torch.Generator().manual_seed(0)
+        return objectives.finetuning_loss(model, DECODERS, b, g, alpha)
+
+    (zero, logs), (one, _) = at(0.0), at(1.0)
+    torch.testing.assert_close(zero, logs["sign"])
+    torch.testing.assert_close(one, logs["sign"] + logs["latent"] + logs["physical"])
+
+
+def test_fine_tuning_hides_all_parts_together_and_keeps_text():
+    """With every sign known the model sees no mask; text ids are never masked."""
+    model = small_model()
+    seen = {}
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: seen.update(text=args[0], signs=args[2]), with_kwargs=True
+    )
+    b = batch(model)
+    objectives.finetuning_loss(model, DECODERS, b, torch.Generator().manual_seed(0))
+    assert (seen["text"] == b.text_ids).all()
+    is_mask = seen["signs"] == model.vocab.mask
+    assert (is_mask.all(-1) == is_mask.any(-1)).all() and is_mask.any()
