@@ -71,6 +71,7 @@ class Preset:
     train_tokenizer: TrainConfig
     pretrain: TrainConfig
     finetune: TrainConfig
+    tokenizer_window: int  # frames of a clip that one tokenizer update looks at
     tokens_per_step: int = 4  # k of Eq. 4
     alpha: float = 0.5  # weight of the latent and physical losses in fine-tuning
     seeds: tuple[int, ...] = (0,)
@@ -89,6 +90,7 @@ def quick() -> Preset:
         train_tokenizer=TrainConfig(600, 48, 1e-3),
         pretrain=TrainConfig(600, 64, 2e-3, warmup=50),
         finetune=TrainConfig(600, 64, 2e-3, warmup=50),
+        tokenizer_window=64,
     )
 
 

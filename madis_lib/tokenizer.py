@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Tokenizer(nn.Module):
     only centred.  The triple is (body, left hand, right hand).
     """
 
+    vqvaes: Mapping[str, VQVAE]
     mean: Tensor
     std: Tensor
 
@@ -45,7 +46,7 @@ class Tokenizer(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.vqvaes = nn.ModuleDict(
+        self.vqvaes = nn.ModuleDict(  # type: ignore[assignment]
             {
                 part: VQVAE(
                     len(parts.COLUMNS[part]), codes, config.width, config.code_dim, config.depth

@@ -13,7 +13,7 @@ zero before every convolution: a clip gets the same tokens alone as in any batch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import torch
@@ -80,20 +80,26 @@ class ResidualBlock(nn.Module):
 class Stage(nn.Module):
     """One factor of two in time: a convolution that resamples and a stack of residual blocks."""
 
+    blocks: Iterable[ResidualBlock]
+
     def __init__(self, resample: nn.Conv1d, depth: int) -> None:
         super().__init__()
         self.resample = resample
         width = resample.out_channels
-        self.blocks = nn.ModuleList(ResidualBlock(width, 3**i) for i in reversed(range(depth)))
+        self.blocks = nn.ModuleList(  # type: ignore[assignment]
+            ResidualBlock(width, 3**i) for i in reversed(range(depth))
+        )
 
 
 class Encoder(nn.Module):
     """Features ``[B, d, T]`` to latents ``[B, D, T/4]``."""
 
+    stages: Iterable[Stage]
+
     def __init__(self, features: int, width: int, code_dim: int, depth: int) -> None:
         super().__init__()
         self.input = nn.Conv1d(features, width, 3, padding=1)
-        self.stages = nn.ModuleList(
+        self.stages = nn.ModuleList(  # type: ignore[assignment]
             Stage(nn.Conv1d(width, width, 4, stride=2, padding=1), depth) for _ in range(2)
         )
         self.output = nn.Conv1d(width, code_dim, 3, padding=1)
@@ -111,10 +117,12 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latents ``[B, D, L]`` to features ``[B, d, 4L]``."""
 
+    stages: Iterable[Stage]
+
     def __init__(self, features: int, width: int, code_dim: int, depth: int) -> None:
         super().__init__()
         self.input = nn.Conv1d(code_dim, width, 3, padding=1)
-        self.stages = nn.ModuleList(
+        self.stages = nn.ModuleList(  # type: ignore[assignment]
             Stage(nn.Conv1d(width, width, 3, padding=1), depth) for _ in range(2)
         )
         self.hidden = nn.Conv1d(width, width, 3, padding=1)

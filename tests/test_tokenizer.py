@@ -214,6 +214,16 @@ def test_straight_through_gradient_and_exact_values():
     torch.testing.assert_close(z.grad, weight)
 
 
+def test_commitment_pulls_latents_to_their_codes_and_leaves_padding_alone():
+    codebook = EMACodebook(5, 3).eval()
+    z = torch.randn(2, 4, 3, generator=seeded(), requires_grad=True)
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    out = codebook(z, mask)
+    out.commitment.backward()
+    pull = 2 * (z - codebook.lookup(out.indices)).detach() * mask[..., None] / (6 * 3)
+    torch.testing.assert_close(z.grad, pull)
+
+
 def test_gathering_ranks_equals_one_process():
     """Two ranks that see half a batch each hold the codes of one that sees it all."""
     z = torch.randn(4, 6, 3, generator=seeded())

@@ -1,0 +1,141 @@
+"""The ``madis`` command.
+
+Errors a user can mend are one line on stderr and exit code 2; ``MADIS_DEBUG=1`` shows where they
+come from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Literal
+
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+app = SubcommandApp()
+Language = Literal["zh", "de", "en"]
+HOME = Path(".madis")
+
+
+@app.command
+def reproduce(
+    preset: str = "quick",
+    reports: Path = Path("reports"),
+    data: Path | None = None,
+    notebooks: bool = True,
+) -> None:
+    """Train, sign, measure, draw: everything a preset covers, ending in one HTML report.
+
+    What is already done is not done again; a killed run goes on where it was.
+
+    Args:
+        preset: quick, laptop, gpu or paper.
+        reports: where the report goes, in a folder named after the preset.
+        data: folder with How2Sign/, CSL-Daily/ and Phoenix_2014T/; without it the embedded
+            synthetic corpus is used.
+        notebooks: execute the notebooks too.
+    """
+    from madis_lib.reporting import reproduce as run
+
+    page = run.reproduce(preset, HOME, reports, data, notebooks)
+    print(f"\nThe report: {page.resolve()}")
+
+
+@app.command
+def generate(
+    text: Annotated[Positional[str], arg(help="the sentence to sign")],
+    language: Language = "en",
+    out: Path = Path("sign.html"),
+    checkpoint: Path | None = None,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Sign a sentence: an interactive page, an AMASS-style npz, a GLB or a WebP.
+
+    Args:
+        language: zh (daily life), de (weather) or en (how-to); each signs its own synthetic
+            sign language.
+        out: the suffix chooses the format: .html, .npz, .glb or .webp.
+        checkpoint: folder with tokenizer.safetensors and a folder per corpus; without it the
+            models shipped with the package.
+        temperature: 0 always signs a sentence the same way.
+        seed: of the draw when temperature is above 0.
+    """
+    from madis_lib.reporting import signing
+
+    signing.generate(text, language, out, checkpoint, temperature, seed)
+    print(out)
+
+
+@app.command
+def corpus(
+    annotations: Annotated[Path, arg(help="table of name, text, glosses (and split), or text file")],
+    out: Path,
+    language: Literal["csl", "phoenix", "how2sign"] = "phoenix",
+) -> None:
+    """Render sentences with glosses into a corpus in the real on-disk layout.
+
+    Args:
+        annotations: see the notebook 01 for the columns.
+        out: folder that will hold the corpus.
+        language: which corpus layout and frame rate to use.
+    """
+    from madis_lib.data.signworld import annotations as rendering
+
+    rendering.render(rendering.read_annotations(annotations), out, language)
+    print(out)
+
+
+@app.command(name="check-data")
+def check_data(path: Annotated[Positional[Path], arg(help="folder that holds the corpora")]) -> None:
+    """Say what is in a data folder, what is missing, and how to mend it."""
+    from madis_lib.data import check
+
+    found = check.check(path)
+    print(found)
+    if not found.ok:
+        raise SystemExit(1)
+
+
+@app.command
+def runs(preset: str = "quick") -> None:
+    """List the runs of a preset: done or not, when, how large.
+
+    Args:
+        preset: quick, laptop, gpu or paper.
+    """
+    from madis_lib import presets
+    from madis_lib.experiments.store import Store
+
+    presets.get(preset)
+    for line in Store(HOME / preset).listing():
+        print(line)
+
+
+@app.command
+def bench(name: Annotated[Positional[Literal["dtw", "body"]], arg(help="what to measure")]) -> None:
+    """Measure speed, each contestant in the same run."""
+    from madis_lib.perf import bench_body, bench_dtw
+
+    {"dtw": bench_dtw, "body": bench_body}[name].run()
+
+
+def main() -> None:
+    """Run the command line."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched at run time
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    try:
+        app.cli(prog="madis", description=__doc__)
+    except KeyboardInterrupt:
+        print("madis: stopped; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+    except (ValueError, OSError, FloatingPointError) as error:
+        if os.environ.get("MADIS_DEBUG"):
+            raise
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"madis: error: {message}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,17 @@
+"""The two errors of this package: one line that names the file, the field and the fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """A file holds something that cannot be used.  Reads ``path: field: problem; fix``."""
+
+    def __init__(self, path: str | Path, field: str, problem: str, fix: str) -> None:
+        super().__init__(f"{path}: {field}: {problem}; {fix}")
+        self.path, self.field, self.problem, self.fix = str(path), field, problem, fix
+
+
+class MissingDataError(DataError, FileNotFoundError):
+    """A file that should be there is not."""

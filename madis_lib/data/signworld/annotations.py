@@ -1,0 +1,157 @@
+"""Any list of sentences with glosses becomes a corpus: real text, rendered signing.
+
+Two forms are read: a table (``.tsv``, ``.csv`` or ``.jsonl``) with the fields name, text, glosses,
+language and, if there is one, split; and parallel files, sentences in ``FILE.de`` and glosses in
+``FILE.gloss``, line by line, where FILE (train, dev or test) names the split.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from madis_lib.data.signworld.grammar import LANGUAGE, Sentence
+from madis_lib.data.signworld.lexicon import Lexicon
+from madis_lib.data.signworld.motion import stable_seed
+from madis_lib.data.signworld.world import SignWorld, write_world
+
+CORPUS_OF = {language: corpus for corpus, language in LANGUAGE.items()}
+SPLIT_OF = {"train": "train", "dev": "val", "val": "val", "test": "test"}
+HELD_OUT = 10  # without a given split, one sentence in ten is val and one in ten test
+_FIELDS = ("name", "text", "glosses", "language")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One sentence to be signed."""
+
+    name: str
+    text: str
+    glosses: tuple[str, ...]
+    language: str
+    split: str
+
+
+def read_annotations(path: str | Path) -> list[Annotation]:
+    """Annotations of a table, of one parallel pair, or of a folder of pairs.
+
+    ``path`` is a ``.tsv``, ``.csv`` or ``.jsonl`` file, a sentence file with a ``.gloss`` file
+    beside it, or a folder that holds such pairs.  ValueError names file, line and fix.
+    """
+    path = Path(path)
+    if path.is_dir():
+        pairs = sorted(p for p in path.iterdir() if p.suffix[1:] in CORPUS_OF)
+        found = [a for pair in pairs for a in _parallel(pair)]
+        if not found:
+            raise ValueError(f"{path}: no FILE.de, FILE.en or FILE.zh here; name a file instead")
+    elif not path.exists():
+        raise FileNotFoundError(f"{path}: no such annotation file")
+    elif path.suffix[1:] in CORPUS_OF:
+        found = _parallel(path)
+    else:
+        found = _table(path)
+    repeated = [name for name, count in Counter(a.name for a in found).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{path}: name {repeated[0]!r} appears twice; names must be unique")
+    return found
+
+
+def _table(path: Path) -> list[Annotation]:
+    if path.suffix not in (".tsv", ".csv", ".jsonl"):
+        raise ValueError(f"{path}: unknown kind {path.suffix!r}; use .tsv, .csv or .jsonl")
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        if path.suffix == ".jsonl":
+            rows = [(n, _json(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
+        else:
+            reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+            rows = [(reader.line_num, row) for row in reader]
+    if not rows:
+        raise ValueError(f"{path}: holds no sentences")
+    return [_row(path, number, row) for number, row in rows]
+
+
+def _json(path: Path, number: int, line: str) -> dict:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{path}, line {number}: not a JSON object with {', '.join(_FIELDS)}")
+    return row
+
+
+def _row(path: Path, number: int, row: dict) -> Annotation:
+    where = f"{path}, line {number}"
+    for name in _FIELDS:
+        if not row.get(name):
+            raise ValueError(f"{where}: field {name!r} is missing or empty")
+    if row["language"] not in CORPUS_OF:
+        choices = ", ".join(CORPUS_OF)
+        raise ValueError(f"{where}: language {row['language']!r} is unknown; use {choices}")
+    split = row.get("split") or _draw_split(str(row["name"]))
+    if split not in SPLIT_OF:
+        raise ValueError(f"{where}: split {split!r} is unknown; use train, val or test")
+    glosses = row["glosses"]
+    words = tuple(glosses.split() if isinstance(glosses, str) else map(str, glosses))
+    if not words:
+        raise ValueError(f"{where}: field 'glosses' is missing or empty")
+    text = str(row["text"]).strip()
+    return Annotation(str(row["name"]), text, words, row["language"], SPLIT_OF[split])
+
+
+def _draw_split(name: str) -> str:
+    return {0: "val", 1: "test"}.get(stable_seed("split", name) % HELD_OUT, "train")
+
+
+def _parallel(path: Path) -> list[Annotation]:
+    beside = path.with_suffix(".gloss")
+    if not beside.exists():
+        raise FileNotFoundError(f"{beside}: no glosses beside {path.name}")
+    texts, glosses = (p.read_text(encoding="utf-8").splitlines() for p in (path, beside))
+    if len(texts) != len(glosses):
+        raise ValueError(
+            f"{beside}: {len(glosses)} lines, but {path.name} has {len(texts)}; one line each"
+        )
+    rows = []
+    for i, (text, signs) in enumerate(zip(texts, glosses, strict=True)):
+        row = {"text": text.strip(), "glosses": signs.strip(), "language": path.suffix[1:]}
+        row["name"] = f"{path.stem}/{path.stem}_{i:05d}"
+        if path.stem in SPLIT_OF:
+            row["split"] = path.stem
+        rows.append(_row(path if not row["text"] else beside, i + 1, row))
+    return rows
+
+
+def worlds(annotations: Iterable[Annotation], seed: int = 0) -> list[SignWorld]:
+    """One corpus per language, ready to be rendered; every gloss gets a sign from its name.
+
+    A text that ends in a question mark is signed as a question.
+    """
+    groups: dict[str, list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        groups[CORPUS_OF[annotation.language]].append(annotation)
+    return [_world(corpus, group, seed) for corpus, group in sorted(groups.items())]
+
+
+def _world(corpus: str, group: Sequence[Annotation], seed: int) -> SignWorld:
+    lexicon = Lexicon.from_names(gloss for a in group for gloss in a.glosses)
+    sentences: dict[str, list[tuple[str, Sentence]]] = {"train": [], "val": [], "test": []}
+    for a in group:
+        question = (0, len(a.glosses)) if a.text.endswith(("?", "？")) else None
+        sentences[a.split].append((a.name, Sentence(a.text, a.glosses, question, None)))
+    return SignWorld(corpus, lexicon, sentences, seed)
+
+
+def render(
+    annotations: Iterable[Annotation], root: str | Path, seed: int = 0, progress: bool = True
+) -> dict[str, int]:
+    """Sign the annotations and write them under ``root``; how many sentences per corpus."""
+    counts = {}
+    for world in worlds(annotations, seed):
+        write_world(root, world, progress)
+        counts[world.corpus] = sum(map(len, world.sentences.values()))
+    return counts

@@ -1,0 +1,1 @@
+"""Runs: what to train and measure, kept where it is found again."""

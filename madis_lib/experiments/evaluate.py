@@ -1,0 +1,154 @@
+"""Scores of a system on a test split, sentence by sentence, and the bounds beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from madis_lib import metrics
+from madis_lib.body import Body
+from madis_lib.data.signworld import Oracle
+from madis_lib.parts import PARTS
+
+BODY_JOINTS = range(1, 13)  # the pelvis only aligns
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The true signing of a test split.
+
+    features ``[T, 133]``, tokens ``[L, 3]`` and, on SignWorld, glosses, one entry per sentence.
+    """
+
+    features: Sequence[np.ndarray]
+    tokens: Sequence[np.ndarray]
+    glosses: Sequence[Sequence[str]] | None
+
+
+def _landmarks(body: Body, features: np.ndarray) -> dict[str, np.ndarray]:
+    with torch.no_grad():
+        found = body.landmarks(torch.as_tensor(features, dtype=torch.float32))
+    return {part: points.numpy() for part, points in found.items()}
+
+
+def score(
+    features: Sequence[np.ndarray],
+    tokens: Sequence[np.ndarray],
+    reference: Reference,
+    body: Body,
+    oracle: Oracle | None,
+) -> dict[str, Any]:
+    """Per-sentence scores of one system: what every table is made from.
+
+    Args:
+        features: raw motion ``[T, 133]`` per sentence.
+        tokens: ``[L, 3]`` per sentence, in the shared tokenizer's codes.
+        reference: the truth, in the same order.
+        body: where joints are.
+        oracle: reads glosses off motion; None on real data.
+
+    Returns:
+        lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
+        ``mm_body``, ``mm_hands`` (millimetres per aligned frame pair), ``length_ratio``,
+        ``bleu`` (BLEU counts per part), and ``gloss_edits``, ``gloss_length``, ``read`` with an
+        oracle.
+    """
+    rows: dict[str, list[Any]] = {
+        k: [] for k in ("dtw_body", "dtw_hands", "mm_body", "mm_hands", "length_ratio")
+    }
+    for generated, true in zip(features, reference.features, strict=True):
+        g, r = _landmarks(body, generated), _landmarks(body, true)
+        joints = {"body": BODY_JOINTS, "left": None, "right": None}
+        total, steps = np.array(
+            [metrics.dtw_path(g[part], r[part], joints[part]) for part in PARTS]
+        ).T
+        rows["dtw_body"].append(float(total[0]))
+        rows["dtw_hands"].append(float(total[1:].mean()))
+        rows["mm_body"].append(float(1000 * total[0] / steps[0]))
+        rows["mm_hands"].append(float(1000 * (total[1:] / steps[1:]).mean()))
+        rows["length_ratio"].append(len(generated) / len(true))
+    scores: dict[str, Any] = dict(rows)
+    scores["bleu"] = {
+        part: metrics.sibleu_statistics(
+            [t[:, p] for t in tokens], [t[:, p] for t in reference.tokens]
+        ).tolist()
+        for p, part in enumerate(PARTS)
+    }
+    if oracle is not None and reference.glosses is not None:
+        read = [oracle.read(f) for f in features]
+        counts = metrics.gloss_error_counts(read, reference.glosses)
+        scores["read"] = [list(r) for r in read]
+        scores["gloss_edits"], scores["gloss_length"] = counts.T.tolist()
+    return scores
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of a results table: how it is made from per-sentence scores."""
+
+    name: str
+    label: str
+    unit: str
+    better: int  # +1 higher, -1 lower
+
+
+METRICS = {
+    m.name: m
+    for m in (
+        Metric("dtw_body", "DTW-JPE body", "m", -1),
+        Metric("dtw_hands", "DTW-JPE hands", "m", -1),
+        Metric("mm_body", "aligned error body", "mm", -1),
+        Metric("mm_hands", "aligned error hands", "mm", -1),
+        Metric("sibleu_body", "SiBLEU body", "", 1),
+        Metric("sibleu_hands", "SiBLEU hands", "", 1),
+        Metric("gloss_error", "gloss error", "%", -1),
+    )
+}
+
+
+def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> float:
+    """The corpus-level number of ``metric`` on the chosen sentences (indices ``[n]``)."""
+    if metric == "sibleu_body":
+        return metrics.sibleu_from_statistics(np.array(scores["bleu"]["body"])[chosen])
+    if metric == "sibleu_hands":
+        hands = [np.array(scores["bleu"][p])[chosen] for p in ("left", "right")]
+        return float(np.mean([metrics.sibleu_from_statistics(h) for h in hands]))
+    if metric == "gloss_error":
+        edits, length = (np.array(scores[k])[chosen].sum() for k in ("gloss_edits", "gloss_length"))
+        return float(100 * edits / length)
+    return float(np.array(scores[metric])[chosen].mean())
+
+
+def summary(scores: dict[str, Any], metric: str, resamples: int = 1000) -> metrics.Interval:
+    """The number and its 95 % bootstrap interval over sentences."""
+    n = len(scores["dtw_body"])
+    return metrics.bootstrap_statistic(
+        lambda chosen: value(scores, metric, chosen), n, resamples=resamples
+    )
+
+
+def difference(
+    a: dict[str, Any], b: dict[str, Any], metric: str, resamples: int = 1000
+) -> metrics.Interval:
+    """a - b with its 95 % paired bootstrap interval: both on the same drawn sentences."""
+    n = len(a["dtw_body"])
+    return metrics.bootstrap_statistic(
+        lambda chosen: value(a, metric, chosen) - value(b, metric, chosen), n, resamples=resamples
+    )
+
+
+def beats(a: dict[str, Any], b: dict[str, Any], metric: str) -> bool | None:
+    """True when ``a`` is better than ``b`` with an interval off zero, False when worse, else None."""
+    found = difference(a, b, metric)
+    sign = METRICS[metric].better
+    low, high = sorted((sign * found.low, sign * found.high))
+    return True if low > 0 else False if high < 0 else None
+
+
+def available(scores: dict[str, Any]) -> list[str]:
+    """The metrics these scores hold."""
+    return [m for m in METRICS if m != "gloss_error" or "gloss_edits" in scores]

@@ -1,0 +1,382 @@
+"""The runs of one preset, from the corpus to the scores; each is made when first asked for."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from madis_lib import objectives, train
+from madis_lib import body as bodies
+from madis_lib.data import layouts, signworld, stats
+from madis_lib.data import text as text_data
+from madis_lib.data import tokens as token_files
+from madis_lib.data.batches import pad_features, pad_tokens
+from madis_lib.data.layouts import Corpus
+from madis_lib.experiments.evaluate import Reference, score
+from madis_lib.experiments.store import Run, Store
+from madis_lib.metrics import mpjpe_mm
+from madis_lib.objectives import Batch
+from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
+from madis_lib.presets import Preset
+from madis_lib.systems.madis import MaDiSSystem, encode_texts
+from madis_lib.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+CORPORA = ("csl", "phoenix", "how2sign")
+SPLITS = ("train", "val", "test")
+
+
+def device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fit_canvas(features: np.ndarray, max_tokens: int) -> np.ndarray:
+    """Clips longer than the canvas are sampled evenly to fill it (MaDiS §4)."""
+    longest = max_tokens * FRAMES_PER_TOKEN
+    if len(features) <= longest:
+        return features
+    return features[np.linspace(0, len(features) - 1, longest).astype(int)]
+
+
+class Suite:
+    """Every run of a preset.
+
+    Args:
+        preset: sizes.
+        home: where runs are kept.
+        data: folder with the real corpora; None writes SignWorld and uses that.
+        seed: of weights and training; the corpus has its own.
+    """
+
+    def __init__(
+        self, preset: Preset, home: Path, data: Path | None = None, seed: int | None = None
+    ) -> None:
+        self.preset, self.data = preset, data
+        self.seed = preset.seeds[0] if seed is None else seed
+        self.store = Store(home / preset.name)
+        self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
+        self._texts: dict[tuple[str, str], list[str]] = {}
+        self._names: dict[tuple[str, str], list[str]] = {}
+
+    # -- the corpus -------------------------------------------------------------------------
+
+    @cached_property
+    def corpus(self) -> Run:
+        """The three corpora on disk, in the layouts of the real ones."""
+        config = {"corpus": self.preset.corpus, "data": str(self.data) if self.data else None}
+
+        def work(folder: Path) -> dict[str, Any]:
+            root = self.data
+            if root is None:
+                root = folder / "data"
+                signworld.write(root, self.preset.corpus)
+            counts = {c: {s: len(layouts.read(root, c, s)) for s in SPLITS} for c in CORPORA}
+            return {"root": str(root), "sentences": counts}
+
+        return self.store.run("corpus", config, ("signworld",), work)
+
+    @property
+    def root(self) -> Path:
+        return Path(self.corpus.result["root"]) if self.data else self.corpus.folder / "data"
+
+    def _read(self, corpus: str, split: str) -> None:
+        if (corpus, split) not in self._clips:
+            read: Corpus = layouts.read(self.root, corpus, split)
+            size = self.preset.model.max_tokens
+            self._clips[corpus, split] = [fit_canvas(s.features, size) for s in read]
+            self._texts[corpus, split] = [s.text for s in read]
+            self._names[corpus, split] = [s.name for s in read]
+
+    def clips(self, corpus: str, split: str) -> list[np.ndarray]:
+        """Raw features ``[T, 133]`` of a split."""
+        self._read(corpus, split)
+        return self._clips[corpus, split]
+
+    def texts(self, corpus: str, split: str) -> list[str]:
+        self._read(corpus, split)
+        return self._texts[corpus, split]
+
+    def names(self, corpus: str, split: str) -> list[str]:
+        self._read(corpus, split)
+        return self._names[corpus, split]
+
+    def truth(self, corpus: str, split: str) -> list[signworld.Truth] | None:
+        """Gloss timelines; None on real data."""
+        return None if self.data else signworld.read_truth(self.root, corpus, split)
+
+    def oracle(self, corpus: str) -> signworld.Oracle | None:
+        """Reads motion back to glosses; None on real data."""
+        return None if self.data else signworld.build(corpus, self.preset.corpus).oracle
+
+    @cached_property
+    def text_tokenizer(self) -> Any:
+        """Byte-level BPE of the three training texts."""
+        config = {"corpus": self.corpus, "size": self.preset.model.text_vocab}
+
+        def work(folder: Path) -> dict[str, Any]:
+            texts = [t for c in CORPORA for t in self.texts(c, "train")]
+            text = text_data.train(texts, self.preset.model.text_vocab, folder / "text")
+            return {"size": len(text)}
+
+        run = self.store.run("text", config, (), work)
+        return text_data.load(run.folder / "text")
+
+    # -- the sign tokenizer -----------------------------------------------------------------
+
+    @cached_property
+    def tokenizer_run(self) -> Run:
+        """Three VQ-VAEs trained on all corpora together (§3.1)."""
+        p = self.preset
+        config = {
+            "corpus": self.corpus, "tokenizer": p.tokenizer, "train": p.train_tokenizer,
+            "window": p.tokenizer_window, "seed": self.seed,
+        }  # fmt: skip
+
+        def work(folder: Path) -> dict[str, Any]:
+            clips = [clip for c in CORPORA for clip in self.clips(c, "train")]
+            statistics = stats.compute(clips)
+            with torch.random.fork_rng():
+                torch.manual_seed(self.seed)
+                tokenizer = Tokenizer(
+                    p.tokenizer, torch.tensor(statistics.mean), torch.tensor(statistics.std)
+                )
+            tokenizer.to(device())
+
+            def loss_of(indices: torch.Tensor, generator: torch.Generator):
+                chosen = []
+                for i in indices.tolist():
+                    slack = len(clips[i]) - p.tokenizer_window
+                    start = 0
+                    if slack > 0:
+                        start = int(torch.randint(slack + 1, (1,), generator=generator))
+                    chosen.append(clips[i][start : start + p.tokenizer_window])
+                features, lengths = pad_features(chosen)
+                return tokenizer.loss(features.to(device()), lengths.to(device()), generator)
+
+            history = train.fit(
+                tokenizer, loss_of, len(clips), p.train_tokenizer,
+                folder / "checkpoint.pt", self.seed, "sign tokenizer",
+            )  # fmt: skip
+            tokenizer.cpu().save(folder / "tokenizer.safetensors")
+            return {"history": history, **self._tokenizer_quality(tokenizer)}
+
+        return self.store.run("tokenizer", config, ("tokenizer",), work)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.load(self.tokenizer_run.folder / "tokenizer.safetensors")
+
+    def _tokenizer_quality(self, tokenizer: Tokenizer) -> dict[str, Any]:
+        """Codes used, perplexity and reconstruction error on the test splits."""
+        body = bodies.load()
+        tokens, errors = [], {"body": [], "hands": []}
+        for corpus in CORPORA:
+            for clip in self.clips(corpus, "test"):
+                x = torch.tensor(clip)[None]
+                with torch.no_grad():
+                    codes = tokenizer.encode(x)
+                    true, again = body.landmarks(x[0]), body.landmarks(tokenizer.decode(codes)[0])
+                tokens.append(codes[0])
+                joints = {"body": range(1, 13), "left": None, "right": None}
+                mm = {k: mpjpe_mm(again[k].numpy(), true[k].numpy(), joints[k]) for k in PARTS}
+                errors["body"].append(mm["body"])
+                errors["hands"].append((mm["left"] + mm["right"]) / 2)
+        used, perplexity = {}, {}
+        for i, part in enumerate(PARTS):
+            share = torch.cat(tokens)[:, i].bincount(minlength=tokenizer.config.codes[i]).double()
+            share /= share.sum()
+            used[part] = int((share > 0).sum())
+            perplexity[part] = float(torch.exp(-(share * (share + 1e-10).log()).sum()))
+        return {
+            "codes": dict(zip(PARTS, tokenizer.config.codes, strict=True)),
+            "codes_used": used,
+            "perplexity": perplexity,
+            "error_mm": {k: float(np.mean(v)) for k, v in errors.items()},
+        }
+
+    @cached_property
+    def tokens_run(self) -> Run:
+        """All clips as token files."""
+
+        def work(folder: Path) -> dict[str, Any]:
+            tokenizer = self.tokenizer.to(device())
+            counts = {}
+            for corpus in CORPORA:
+                for split in SPLITS:
+                    items = zip(
+                        self.names(corpus, split),
+                        encode(tokenizer, self.clips(corpus, split)),
+                        strict=True,
+                    )
+                    counts[f"{corpus} {split}"] = token_files.write(
+                        folder, corpus, split, items, tokenizer.fingerprint()
+                    )
+            tokenizer.cpu()
+            return {"clips": counts}
+
+        config = {"tokenizer": self.tokenizer_run, "max_tokens": self.preset.model.max_tokens}
+        return self.store.run("tokens", config, ("tokenizer",), work)
+
+    def tokens(self, corpus: str, split: str) -> list[np.ndarray]:
+        """Triples ``[L, 3]`` of a split."""
+        folder = self.tokens_run.folder
+        token_files.check_fingerprint(folder, self.tokenizer.fingerprint())
+        return [
+            token_files.read(folder, corpus, split, name) for name in self.names(corpus, split)
+        ]
+
+    # -- the language model -----------------------------------------------------------------
+
+    def _batches(self, system: MaDiSSystem, corpora: tuple[str, ...]):
+        """How many training sentences there are, and a function from indices to their batch."""
+        texts = [t for c in corpora for t in self.texts(c, "train")]
+        codes = [t for c in corpora for t in self.tokens(c, "train")]
+        with torch.no_grad():
+            motion = [
+                system.tokenizer.normalise(torch.tensor(x))
+                for c in corpora
+                for x in self.clips(c, "train")
+            ]
+
+        def batch(indices: torch.Tensor) -> Batch:
+            chosen = indices.tolist()
+            text_ids, text_valid = encode_texts(system.text, [texts[i] for i in chosen])
+            padded, lengths = pad_tokens([codes[i] for i in chosen], 0)
+            frames, _ = pad_features([motion[i] for i in chosen])
+            return Batch(text_ids, text_valid, padded, lengths, frames).to(device())
+
+        return len(texts), batch
+
+    def _train(
+        self, system: MaDiSSystem, stage: str, corpora: tuple[str, ...], folder: Path
+    ) -> train.History:
+        system.model.to(device())
+        system.tokenizer.to(device()).requires_grad_(False)
+        decoders = [system.tokenizer.vqvaes[part].decode_latents for part in PARTS]
+        count, batch = self._batches(system, corpora)
+
+        def loss_of(indices: torch.Tensor, generator: torch.Generator):
+            if stage == "pretrain":
+                return objectives.pretraining_loss(
+                    system.model, decoders, batch(indices), generator
+                )
+            return objectives.finetuning_loss(
+                system.model, decoders, batch(indices), generator, self.preset.alpha
+            )
+
+        history = train.fit(
+            system.model, loss_of, count, getattr(self.preset, stage),
+            folder / "checkpoint.pt", self.seed, f"{stage} {' '.join(corpora)}",
+        )  # fmt: skip
+        system.model.cpu()
+        system.tokenizer.cpu()
+        system.save(folder / "model")
+        return history
+
+    @cached_property
+    def pretrained(self) -> Run:
+        """Tri-level pretraining on all corpora (§3.2)."""
+        p = self.preset
+        config = {
+            "tokens": self.tokens_run, "model": p.model, "train": p.pretrain, "seed": self.seed,
+        }  # fmt: skip
+
+        def work(folder: Path) -> dict[str, Any]:
+            system = MaDiSSystem.untrained(p, self.tokenizer, self.text_tokenizer, self.seed)
+            return {"history": self._train(system, "pretrain", CORPORA, folder)}
+
+        return self.store.run("pretrained", config, ("model",), work)
+
+    def finetuned(self, corpus: str) -> Run:
+        """Fine-tuning on one corpus, with UTC and MoP (§3.3)."""
+        p = self.preset
+        config = {
+            "start": self.pretrained, "corpus": corpus, "train": p.finetune, "alpha": p.alpha,
+            "seed": self.seed,
+        }  # fmt: skip
+
+        def work(folder: Path) -> dict[str, Any]:
+            system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
+            return {"history": self._train(system, "finetune", (corpus,), folder)}
+
+        return self.store.run(f"finetuned-{corpus}", config, ("model",), work)
+
+    def system(self, corpus: str) -> MaDiSSystem:
+        """The trained system of a corpus."""
+        return MaDiSSystem.load(self.finetuned(corpus).folder / "model", self.tokenizer)
+
+    # -- scores -----------------------------------------------------------------------------
+
+    def reference(self, corpus: str) -> Reference:
+        """The true signing of the test split."""
+        truth = self.truth(corpus, "test")
+        glosses = None if truth is None else [t.glosses for t in truth]
+        return Reference(self.clips(corpus, "test"), self.tokens(corpus, "test"), glosses)
+
+    def evaluated(self, corpus: str) -> Run:
+        """Per-sentence scores of MaDiS and the bounds on a test split (design: never one without)."""
+        config = {"system": self.finetuned(corpus), "corpus": corpus}
+
+        def work(folder: Path) -> dict[str, Any]:
+            reference, body, oracle = self.reference(corpus), bodies.load(), self.oracle(corpus)
+            signed = self.system(corpus).generate(self.texts(corpus, "test"))
+            outputs = {"MaDiS": ([s.features for s in signed], [s.tokens for s in signed])}
+            outputs |= self._bounds(corpus, reference, outputs["MaDiS"])
+            scores = {
+                name: score(features, tokens, reference, body, oracle)
+                for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
+            }
+            generated = [s.tokens.tolist() for s in signed]
+            return {"scores": scores, "generated": generated, "texts": self.texts(corpus, "test")}
+
+        return self.store.run(
+            f"evaluated-{corpus}", config, ("sampler", "metrics", "signworld"), work
+        )
+
+    def _bounds(self, corpus: str, reference: Reference, generated):
+        """Systems that know nothing of the sentence, and the tokenizer that knows all of it."""
+        rng = np.random.default_rng(0)
+        training = self.clips(corpus, "train")
+        mean_length = round(np.mean([len(c) for c in training]) / FRAMES_PER_TOKEN) * FRAMES_PER_TOKEN
+        n = len(reference.features)
+        mean_pose = np.concatenate(training).mean(0, dtype=np.float64).astype(np.float32)
+        still = [np.repeat(mean_pose[None], mean_length, 0)] * n
+        spread = np.linspace(0, 1, mean_length)
+        random_clips = [
+            clip[(spread * (len(clip) - 1)).astype(int)]
+            for clip in (training[i] for i in rng.integers(len(training), size=n))
+        ]
+        other = np.roll(np.arange(n), 1)  # every sentence gets another's signing
+        shuffled = tuple([items[i] for i in other] for items in generated)
+        with torch.no_grad():
+            again = [
+                self.tokenizer.decode(torch.tensor(t)[None])[0].numpy() for t in reference.tokens
+            ]
+        return {
+            "mean pose": (still, encode(self.tokenizer, still)),
+            "random clip": (random_clips, encode(self.tokenizer, random_clips)),
+            "shuffled text": shuffled,
+            "tokenizer round trip": (again, reference.tokens),
+        }
+
+
+def encode(tokenizer: Tokenizer, clips: list[np.ndarray], batch_size: int = 64) -> list[np.ndarray]:
+    """Tokens ``[L, 3]`` of clips of any lengths."""
+    order = np.argsort([len(c) for c in clips], kind="stable")
+    found: dict[int, np.ndarray] = {}
+    on = tokenizer.mean.device
+    for first in range(0, len(order), batch_size):
+        chosen = order[first : first + batch_size]
+        features, lengths = pad_features([clips[i] for i in chosen])
+        with torch.no_grad():
+            codes = tokenizer.encode(features.to(on), lengths.to(on)).cpu().numpy()
+        for i, row, length in zip(chosen, codes, lengths.tolist(), strict=True):
+            found[int(i)] = row[: length // FRAMES_PER_TOKEN]
+    return [found[i] for i in range(len(clips))]

@@ -1,0 +1,68 @@
+"""The paper's metrics as formulas: arrays in, numbers out (MaDiS §3.4, §4).
+
+=====================  ==================================================================
+``dtw_jpe``            distance of two motions of different length, summed metres
+``mpjpe_mm``           distance of two motions of equal length, millimetres
+``sibleu``             BLEU of sign tokens, 0 to 100
+``retrieval``          R@k of a similarity matrix, percent
+``gloss_error_rate``   wrong glosses, percent
+``…_interval`` etc.    how far to trust any of them
+=====================  ==================================================================
+"""
+
+from madis_lib.metrics.dtw import (
+    accumulated_cost,
+    dtw_from_cost,
+    dtw_jpe,
+    dtw_jpe_many,
+    dtw_path,
+    mpjpe_mm,
+    pairwise_jpe,
+    warping_path,
+)
+from madis_lib.metrics.gloss import (
+    edit_distance,
+    gloss_error_counts,
+    gloss_error_rate,
+    sentence_gloss_error_rates,
+)
+from madis_lib.metrics.intervals import (
+    Interval,
+    bootstrap_interval,
+    bootstrap_statistic,
+    holm,
+    paired_interval,
+    paired_p_value,
+    spearman,
+    wilson_interval,
+)
+from madis_lib.metrics.retrieval import retrieval, retrieval_hits
+from madis_lib.metrics.sibleu import sibleu, sibleu_from_statistics, sibleu_statistics
+
+__all__ = [
+    "Interval",
+    "accumulated_cost",
+    "bootstrap_interval",
+    "bootstrap_statistic",
+    "dtw_from_cost",
+    "dtw_jpe",
+    "dtw_jpe_many",
+    "dtw_path",
+    "edit_distance",
+    "gloss_error_counts",
+    "gloss_error_rate",
+    "holm",
+    "mpjpe_mm",
+    "paired_interval",
+    "paired_p_value",
+    "pairwise_jpe",
+    "retrieval",
+    "retrieval_hits",
+    "sentence_gloss_error_rates",
+    "sibleu",
+    "sibleu_from_statistics",
+    "sibleu_statistics",
+    "spearman",
+    "warping_path",
+    "wilson_interval",
+]

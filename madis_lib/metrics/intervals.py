@@ -1,0 +1,152 @@
+"""How far to trust a number: bootstrap, Wilson and rank-correlation intervals, Holm's correction.
+
+All are deterministic: the bootstraps draw from ``numpy.random.default_rng(seed)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """An estimate and the ends of its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def bootstrap_statistic(
+    statistic: Callable[[NDArray[np.int64]], float],
+    n: int,
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Percentile bootstrap of a corpus-level number such as SiBLEU or a gloss error rate.
+
+    ``statistic`` maps sentence indices ``[n]`` to the number.  For two systems, pass the difference
+    of both on the same indices: that is the paired bootstrap.
+    """
+    if n < 1:
+        raise ValueError("no sentences: an interval needs at least one")
+    rng = np.random.default_rng(seed)
+    draws = [statistic(rng.integers(n, size=n)) for _ in range(resamples)]
+    return Interval(float(statistic(np.arange(n))), *_percentiles(draws, level))
+
+
+def bootstrap_interval(
+    values: ArrayLike, seed: int = 0, level: float = 0.95, resamples: int = 2000
+) -> Interval:
+    """Mean of ``[sentences]`` or ``[seeds, sentences]`` values and its percentile interval.
+
+    With two axes a draw picks seeds, then sentences, both with replacement.  All seeds are tested
+    on the same sentences, so a draw keeps its sentences for every seed it picked.
+    """
+    table = np.atleast_2d(_finite(values, "values"))
+    if table.ndim != 2:
+        raise ValueError(f"values have {table.ndim} axes: give [sentences] or [seeds, sentences]")
+    rng = np.random.default_rng(seed)
+    seeds, sentences = table.shape
+    draws = []
+    for _ in range(resamples):
+        rows = table[rng.integers(seeds, size=seeds)] if seeds > 1 else table
+        draws.append(rows.mean(axis=0)[rng.integers(sentences, size=sentences)].mean())
+    return Interval(float(table.mean()), *_percentiles(draws, level))
+
+
+def paired_interval(
+    a: ArrayLike, b: ArrayLike, seed: int = 0, level: float = 0.95, resamples: int = 2000
+) -> Interval:
+    """Mean of ``a - b`` where entry ``i`` of both is the same sentence (and seed, given two axes).
+
+    It lies off zero only if the difference does; shapes as :func:`bootstrap_interval`.
+    """
+    a, b = _pair(a, b)
+    return bootstrap_interval(a - b, seed, level, resamples)
+
+
+def paired_p_value(a: ArrayLike, b: ArrayLike) -> float:
+    """Two-sided p of "the mean of ``a - b`` is zero", paired t-test; one value per seed, ``[n]``."""
+    a, b = _pair(a, b)
+    if a.ndim != 1 or len(a) < 2:
+        raise ValueError(f"values have shape {a.shape}: give one value for each of 2 or more seeds")
+    difference = a - b
+    if np.ptp(difference) == 0:  # no spread: the t statistic is 0/0 or infinite
+        return float(difference[0] == 0)
+    return float(stats.ttest_1samp(difference, 0).pvalue)
+
+
+def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
+    """Share ``successes / n`` with Wilson's score interval; all in [0, 1], right near the ends."""
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes in {n} trials: give 0 <= successes <= n, n >= 1")
+    z = _normal_quantile(level)
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return Interval(share, float(max(0, centre - half)), float(min(1, centre + half)))
+
+
+def spearman(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> Interval:
+    """Spearman's rank correlation of ``[n]`` pairs (MaDiS Fig. 7b), ties at their mean rank.
+
+    The interval is Fisher's, with the standard error of Bonett and Wright (2000).
+    """
+    x, y = _pair(x, y)
+    if x.ndim != 1 or len(x) < 4:
+        raise ValueError(f"values have shape {x.shape}: give two lists of at least 4 numbers")
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise ValueError("all values of one list are equal: ranks need a difference")
+    rho = float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
+    if abs(rho) > 1 - 1e-12:
+        return Interval(round(rho), round(rho), round(rho))
+    half = _normal_quantile(level) * np.sqrt((1 + rho**2 / 2) / (len(x) - 3))
+    return Interval(
+        rho, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
+    )
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Holm's adjusted p-values ``[n]``: reject those below α and the family errs at most at α."""
+    p = _finite(p_values, "p_values")
+    if p.ndim != 1 or (p < 0).any() or (p > 1).any():
+        raise ValueError("p_values: give one list of numbers in [0, 1]")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(np.minimum(1, p[order] * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
+def _percentiles(draws: list[float], level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: give a number between 0 and 1")
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _normal_quantile(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: give a number between 0 and 1")
+    return float(stats.norm.ppf((1 + level) / 2))
+
+
+def _finite(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array = np.asarray(values, np.float64)
+    if array.size == 0:
+        raise ValueError(f"{name} are empty: give at least one")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} hold NaN or infinity: leave failed sentences out")
+    return array
+
+
+def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = _finite(a, "the first values"), _finite(b, "the second values")
+    if first.shape != second.shape:
+        raise ValueError(f"shapes {first.shape} and {second.shape} differ: pair the values")
+    return first, second

@@ -1,0 +1,1 @@
+"""Pictures, an interactive player and exports of SMPL-X motion."""

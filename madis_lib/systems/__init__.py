@@ -1,0 +1,1 @@
+"""Systems that turn text into signing: the rows of Table 1."""

@@ -1,0 +1,154 @@
+"""MaDiS as a whole: sentence in, motion out, and the folder it is kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from madis_lib import sampler, utc
+from madis_lib.data import text as text_data
+from madis_lib.data.batches import pad_tokens, valid_mask
+from madis_lib.files import atomic_write
+from madis_lib.model import MaDiS
+from madis_lib.presets import ModelConfig, Preset
+from madis_lib.tokenizer import Tokenizer
+from madis_lib.vocab import Vocab
+
+FORMAT = "madis-model-1"
+
+
+@dataclass(frozen=True)
+class Signing:
+    """What a system makes of one sentence."""
+
+    features: np.ndarray  # float32 [4L, 133], raw
+    tokens: np.ndarray  # int64 [L, 3]
+
+
+def vocab_for(text: PreTrainedTokenizerBase, codes: tuple[int, int, int]) -> Vocab:
+    """The id layout for a text tokenizer and three codebooks."""
+    return Vocab(len(text), text.eos_token_id, text.pad_token_id, codes)
+
+
+def encode_texts(text: PreTrainedTokenizerBase, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Text ids with eos ``[B, Lt]`` and which of them are real, bool ``[B, Lt]``."""
+    ids = [text(s, add_special_tokens=False)["input_ids"] + [text.eos_token_id] for s in sentences]
+    padded, lengths = pad_tokens(ids, text.pad_token_id)
+    return padded, valid_mask(lengths, padded.shape[1])
+
+
+class MaDiSSystem:
+    """A trained MaDiS for one corpus.
+
+    Args:
+        tokenizer: the sign tokenizer.
+        text: the text tokenizer.
+        model: the fine-tuned language model.
+        steps: passes of the sampler; M / 4 for the paper's four tokens a step.
+    """
+
+    name = "MaDiS"
+
+    def __init__(
+        self, tokenizer: Tokenizer, text: PreTrainedTokenizerBase, model: MaDiS, steps: int
+    ) -> None:
+        self.tokenizer, self.text, self.model, self.steps = tokenizer, text, model, steps
+
+    @classmethod
+    def untrained(
+        cls, preset: Preset, tokenizer: Tokenizer, text: PreTrainedTokenizerBase, seed: int
+    ) -> MaDiSSystem:
+        """Random weights that depend on ``seed`` only."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = MaDiS(
+                preset.model, vocab_for(text, tokenizer.config.codes), tokenizer.codebooks()
+            )
+        return cls(tokenizer, text, model, preset.model.max_tokens // preset.tokens_per_step)
+
+    def generate(
+        self,
+        sentences: Sequence[str],
+        batch_size: int = 32,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+        checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
+    ) -> list[Signing]:
+        """Sign sentences; the result of one does not depend on its batch."""
+        signed = []
+        device = self.model.embed.weight.device
+        for first in range(0, len(sentences), batch_size):
+            ids, valid = encode_texts(self.text, sentences[first : first + batch_size])
+            out = sampler.generate(
+                self.model, ids.to(device), valid.to(device), self.steps, checkpoints,
+                temperature=temperature, generator=generator,
+            )  # fmt: skip
+            with torch.no_grad():
+                motion = self.tokenizer.decode(out.codes, out.lengths)
+            for codes, features, n in zip(out.codes, motion, out.lengths.tolist(), strict=True):
+                signed.append(Signing(features[: 4 * n].cpu().numpy(), codes[:n].cpu().numpy()))
+        return signed
+
+    def save(self, folder: str | Path, half: bool = False) -> None:
+        """Write model and text tokenizer into ``folder``; the sign tokenizer has its own file.
+
+        ``half`` is for shipping: float16, without the latent heads that only training uses.
+        """
+        folder = Path(folder)
+        state = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
+        if half:
+            state = {
+                k: v.half() for k, v in state.items() if not k.startswith("latent_heads")
+            }
+        metadata = {
+            "format": FORMAT,
+            "config": json.dumps(asdict(self.model.config)),
+            "steps": str(self.steps),
+            "tokenizer": self.tokenizer.fingerprint(),
+        }
+        self.text.save_pretrained(folder / "text")
+        with atomic_write(folder / "model.safetensors") as temporary:
+            save_file(state, temporary, metadata=metadata)
+
+    @classmethod
+    def load(cls, folder: str | Path, tokenizer: Tokenizer) -> MaDiSSystem:
+        """Read what :meth:`save` wrote.
+
+        Raises FileNotFoundError, or ValueError naming the file and what is wrong with it, among
+        that a tokenizer other than the one the model was trained with.
+        """
+        path = Path(folder) / "model.safetensors"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no model here; train one or give its folder")
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{path}: damaged or not safetensors ({error}); make it anew") from None
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"{path}: metadata 'format' is not {FORMAT!r}: not a MaDiS model")
+        if metadata["tokenizer"] != tokenizer.fingerprint():
+            raise ValueError(
+                f"{path}: was trained with another sign tokenizer "
+                f"({metadata['tokenizer'][:12]}, not {tokenizer.fingerprint()[:12]}); use that one"
+            )
+        text = text_data.load(Path(folder) / "text")
+        config = ModelConfig(**json.loads(metadata["config"]))
+        model = MaDiS(config, vocab_for(text, tokenizer.config.codes), tokenizer.codebooks())
+        wrong = model.load_state_dict(state, strict=False)
+        missing = [k for k in wrong.missing_keys if not k.startswith("latent_heads")]
+        if missing or wrong.unexpected_keys:
+            raise ValueError(
+                f"{path}: weights missing {missing}, unexpected {wrong.unexpected_keys}; make it anew"
+            )
+        return cls(tokenizer, text, model.eval(), int(metadata["steps"]))
