@@ -13,7 +13,7 @@ SAMPLES = 2  # per pixel and direction
 
 
 @numba.njit(cache=True)
-def vertex_normals(vertices, faces):
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals ``[V, 3]``: the mean of the faces around a vertex, weighted by their area."""
     normals = np.zeros_like(vertices)
     for f in range(len(faces)):
@@ -32,7 +32,9 @@ def vertex_normals(vertices, faces):
 
 
 @numba.njit(cache=True)
-def rasterise(points, faces, width, height):
+def rasterise(
+    points: np.ndarray, faces: np.ndarray, width: int, height: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Which triangle is seen where.
 
     ``points [V, 3]`` hold x, y in pixels and inverse depth.  A sample at (column + 1/2,
@@ -71,7 +73,7 @@ def rasterise(points, faces, width, height):
 
 
 @numba.njit(cache=True)
-def surrounding_depth(inverse_depth, radius):
+def surrounding_depth(inverse_depth: np.ndarray, radius: int) -> np.ndarray:
     """Blurred depth in metres.  What lies behind its surroundings is darkened (an unsharp mask),
     which sets a hand off from the face or chest behind it."""
     height, width = inverse_depth.shape
@@ -93,7 +95,7 @@ def surrounding_depth(inverse_depth, radius):
 
 
 @numba.njit(cache=True)
-def _box_blur(image, radius):
+def _box_blur(image: np.ndarray, radius: int) -> np.ndarray:
     """Mean over 2 radius + 1 columns, edges repeated."""
     height, width = image.shape
     out = np.empty((height, width), np.float32)
@@ -110,20 +112,20 @@ def _box_blur(image, radius):
 
 @numba.njit(cache=True)
 def shade(
-    points,
-    faces,
-    normals,
-    rest,
-    is_eye,
-    inverse_depth,
-    owner,
-    surrounding_depth,
-    closeness,
-    axes,
-    outfit,
-    colours,
-    background,
-):
+    points: np.ndarray,
+    faces: np.ndarray,
+    normals: np.ndarray,
+    rest: np.ndarray,
+    is_eye: np.ndarray,
+    inverse_depth: np.ndarray,
+    owner: np.ndarray,
+    surrounding_depth: np.ndarray,
+    closeness: float,
+    axes: np.ndarray,
+    outfit: np.ndarray,
+    colours: np.ndarray,
+    background: np.ndarray,
+) -> np.ndarray:
     """Colour every sample and average SAMPLES x SAMPLES of them into one uint8 pixel."""
     height, width = owner.shape
     image = np.empty((height // SAMPLES, width // SAMPLES, 3), np.uint8)
@@ -197,7 +199,15 @@ def _step(edge: float, x: float, softness: float) -> float:
 
 
 @numba.njit(inline="always")
-def surface_colour(x, y, z, is_eye, outfit, colours, out):
+def surface_colour(
+    x: float,
+    y: float,
+    z: float,
+    is_eye: float,
+    outfit: np.ndarray,
+    colours: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Linear colour of the T-pose point (x, y, z); ``player.js`` has the same in GLSL."""
     sleeve, cuff, hem, collar = outfit[0], outfit[1], outfit[2], outfit[3]
     eye_x, eye_y, eye_z = outfit[4], outfit[5], outfit[6]
@@ -226,7 +236,9 @@ def surface_colour(x, y, z, is_eye, outfit, colours, out):
 
 
 @numba.njit(cache=True)
-def vertex_colours(rest, is_eye, outfit, colours):
+def vertex_colours(
+    rest: np.ndarray, is_eye: np.ndarray, outfit: np.ndarray, colours: np.ndarray
+) -> np.ndarray:
     """Linear colour of every vertex ``[V, 3]``."""
     result = np.empty_like(rest)
     for v in range(len(rest)):

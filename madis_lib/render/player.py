@@ -148,7 +148,7 @@ def _resource(name: str) -> str:
 def _json_in_html(value: object) -> str:
     """JSON that no text in it can break out of a script element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # all ASCII
-    return text.replace("\x00", "").replace(">", "\\u003e").replace("&", "\\u0026")
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _pack(arrays: dict[str, np.ndarray]) -> tuple[bytes, dict[str, dict[str, Any]]]:

@@ -80,7 +80,8 @@ def _json(path: Path, number: int, line: str) -> dict:
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from error
     if not isinstance(row, dict):
-        raise ValueError(f"{path}, line {number}: not a JSON object with {', '.join(_FIELDS)}")
+        fields = ", ".join(_FIELDS)
+        raise ValueError(f"{path}, line {number}: not an object with {fields}")  # noqa: TRY004
     return row
 
 

@@ -26,6 +26,7 @@ DEVIATION_RANGE = (-22.0, 32.0)
 SWIVEL_RANGE = (-15.0, 70.0)
 TORSO = (0.44, 0.40)  # half axes of the trunk, shoulder widths: elbows stay outside
 CLEARANCE = 0.10  # shoulder widths between the body's front and a hand's wrist and fingers
+COMFORTABLE_REACH = 0.93  # of the straight arm: where signs are placed
 REACH = 0.985  # of the straight arm: an elbow never locks
 ELBOW_POLE = (0.50, -1.0, -0.35)  # elbows point out, down and a little back
 # The collar follows the hand: radians per metre that the wrist is in front of (turn), above
@@ -154,6 +155,13 @@ def solve(sk: Skeleton, pose: np.ndarray) -> np.ndarray:
     )
 
 
+def _within_reach(sk: Skeleton, wrist: np.ndarray) -> np.ndarray:
+    """The wrist, drawn to the shoulder if a comfortable arm is too short."""
+    arm = np.linalg.norm(sk.elbow - sk.shoulder) + np.linalg.norm(sk.wrist - sk.elbow)
+    line = wrist - sk.shoulder
+    return sk.shoulder + line * min(1.0, COMFORTABLE_REACH * arm / np.linalg.norm(line))
+
+
 def _bend_axes(sk: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """Axes of wrist flexion and deviation, orthogonal to the forearm."""
     frame = _frame(_unit(sk.wrist - sk.elbow), np.array([0.0, 0.0, -1.0]))
@@ -210,5 +218,5 @@ def aim(
         nearest = centre - abs(reach)  # of wrist and finger tips
         shift[1] = max(0.0, floor - nearest[1])
         shift[2] = max(0.0, front + CLEARANCE * sk.width - nearest[2])
-        wrist = centre + shift - reach
+        wrist = _within_reach(sk, centre + shift - reach)
     return np.concatenate([wrist, swivel[best : best + 1], kept[best]])

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from types import ModuleType
 
 from madis_lib.data.signworld import words_de, words_en, words_zh
@@ -124,7 +124,7 @@ def _draw(
             "no further sentence fits: raise CorpusConfig.train or signs, or ask for fewer "
             "dev and test sentences"
         )
-    best = min(found, key=lambda s: sum(pool.used[g] for g in s.glosses) / len(s.glosses))
+    best = max(found, key=lambda s: sum(1 / (1 + pool.used[g]) for g in s.glosses))
     pool.used.update(best.glosses)
     return best
 
@@ -138,7 +138,7 @@ def splits(corpus: str, config: CorpusConfig) -> dict[str, list[Sentence]]:
     language, pool_concepts = _language(corpus), _concepts(corpus, config.signs)
     shortest, longest = config.glosses
     if not 2 <= shortest <= longest <= 24:
-        raise ValueError(f"glosses={config.glosses} is not possible: ask for 2 <= low <= high <= 24")
+        raise ValueError(f"glosses={config.glosses} is not possible: 2 <= low <= high <= 24")
     pool = Pool(pool_concepts, random.Random(f"{corpus} {config.seed}"))
     texts: set[str] = set()
     taken: set[tuple[str, ...]] = set()  # gloss sequences of the other splits
@@ -173,7 +173,7 @@ def splits(corpus: str, config: CorpusConfig) -> dict[str, list[Sentence]]:
 # --- words ----------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def _content(corpus: str, num_signs: int | None = None) -> dict[str, str]:
     """Content word -> gloss, of the first ``num_signs`` concepts (None: of all)."""
     language = _language(corpus)
@@ -187,7 +187,7 @@ def _content(corpus: str, num_signs: int | None = None) -> dict[str, str]:
     return table
 
 
-@lru_cache(maxsize=None)
+@cache
 def known_words(corpus: str, num_signs: int) -> frozenset[str]:
     """Every lower-cased surface word of this lexicon, function words included."""
     return frozenset(_content(corpus, num_signs)) | _language(corpus).FUNCTION

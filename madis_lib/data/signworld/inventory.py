@@ -89,9 +89,7 @@ def handshape_rotations(name: str, finger_rays: dict[str, np.ndarray]) -> np.nda
     ``finger_rays`` are the unit directions of the four fingers at rest; flexion turns about
     ``ray x palm normal``.  ``name`` may also be "relaxed".
     """
-    index, middle, ring, pinky, thumb, spread = (
-        RELAXED if name == "relaxed" else _HANDSHAPES[name]
-    )
+    index, middle, ring, pinky, thumb, spread = RELAXED if name == "relaxed" else _HANDSHAPES[name]
     joints = []
     for finger, flexion, fan in (
         ("index", index, spread[0]),
@@ -126,11 +124,11 @@ LOCATIONS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "belly": ("body", (0.08, -0.78, 0.16)),
     "centre": ("body", (0.16, -0.42, 0.55)),
     "high": ("body", (0.34, 0.30, 0.50)),
-    "low": ("body", (0.22, -0.92, 0.45)),
+    "low": ("body", (0.22, -0.84, 0.42)),
     "ipsi": ("body", (0.86, -0.40, 0.42)),
     "ipsi_high": ("body", (0.84, 0.30, 0.30)),
-    "contra": ("body", (-0.34, -0.50, 0.50)),
-    "far": ("body", (0.30, -0.14, 0.86)),
+    "contra": ("body", (-0.32, -0.48, 0.42)),
+    "far": ("body", (0.30, -0.16, 0.78)),
 }
 REST_LOCATION = ("body", (0.24, -1.16, 0.16))
 # Two hands that mirror each other must not meet: neither crosses the midline.
@@ -166,7 +164,7 @@ class Movement:
     cycles: int = 1
 
 
-SHORT, MEDIUM, LONG = 0.50, 0.62, 0.80
+SHORT, MEDIUM, LONG = 0.50, 0.59, 0.80
 MOVEMENTS = {
     "hold": Movement(SHORT, "hold"),
     "up": Movement(MEDIUM, "straight", (0.0, 0.36, 0.0)),
@@ -219,7 +217,7 @@ def wrist_turn(movement: Movement, progress: np.ndarray) -> np.ndarray:
 
 
 # Ten orthonormal directions of the expression coefficients, so that faces do not interfere.
-_FACES = np.linalg.qr(np.random.default_rng(7).standard_normal((10, 10)))[0]
+FACES = np.linalg.qr(np.random.default_rng(7).standard_normal((10, 10)))[0]
 
 
 @dataclass(frozen=True)
@@ -233,15 +231,15 @@ class NonManual:
 
     def channels(self) -> np.ndarray:
         """Head (3, radians), jaw (3, radians), expression (10)."""
-        face = np.zeros(10) if self.expression is None else self.strength * _FACES[self.expression]
+        face = np.zeros(10) if self.expression is None else self.strength * FACES[self.expression]
         return np.concatenate([np.deg2rad(self.head), np.deg2rad(self.jaw), face])
 
 
 NONMANUALS = {
     "none": NonManual(),
     "open": NonManual(expression=0, strength=0.8, jaw=(15.0, 0.0, 0.0)),
-    "puff": NonManual(expression=1),
-    "pout": NonManual(expression=2, jaw=(3.0, 0.0, 0.0)),
+    "puff": NonManual(expression=1, jaw=(1.0, 2.0, -2.0), head=(0.0, 3.0, 3.0)),
+    "pout": NonManual(expression=2, jaw=(3.0, -2.0, 2.0), head=(0.0, -3.0, -4.0)),
     "squint": NonManual(expression=3, head=(-5.0, 0.0, 0.0)),
     "tilt": NonManual(expression=4, strength=0.6, jaw=(2.0, 4.0, -3.0), head=(0.0, 0.0, -12.0)),
 }

@@ -79,9 +79,7 @@ class Lexicon:
             parameters = [PARAMETERS[(turn + k) % len(PARAMETERS)] for k in range(VARIANTS)]
             members = crowd.add_family([names.pop() for _ in range(VARIANTS + 1)], parameters, rng)
             first = members[0].gloss
-            pairs += [
-                (first, m.gloss, p) for m, p in zip(members[1:], parameters, strict=True)
-            ]
+            pairs += [(first, m.gloss, p) for m, p in zip(members[1:], parameters, strict=True)]
         while names:
             crowd.add_family([names.pop()], [], rng)
         by_gloss = {sign.gloss: sign for sign in crowd.signs}
@@ -127,7 +125,7 @@ def random_sign(gloss: str, rng: np.random.Generator) -> Sign:
     }[handedness]
 
     def draw(values: Sequence[str]) -> str:
-        return values[rng.integers(len(values))]
+        return values[int(rng.integers(len(values)))]
 
     long = rng.random() < _LONG_MOVEMENTS
     movements = [m for m, move in inv.MOVEMENTS.items() if (move.seconds == inv.LONG) == long]

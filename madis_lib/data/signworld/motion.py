@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from scipy.interpolate import BSpline
@@ -45,6 +45,7 @@ TEMPO_STEPS = (0.94, 1.0, 1.06)
 PLACE_STYLE = 0.008  # metres, std of a signer's constant offset of places
 AMPLITUDE_STYLE = 0.06  # relative std of the size of movements
 NOISE_DEGREES, NOISE_EXPRESSION = 0.5, 0.02  # std of the fitting noise
+NOISE_DEGREES_TRUNK = 0.2  # of neck, head, collars and jaw, which move less
 NOISE_KNOTS = 6  # frames between the noise's independent values
 SIGNERS = 5  # in a corpus; the last is left-dominant
 NECK_SHARE = 0.45  # of a head turn that the neck takes
@@ -134,7 +135,7 @@ def _between_keys(
     return table[k] + s[:, None] * move, arch
 
 
-@lru_cache(maxsize=None)
+@cache
 def _aim(location: str, orientation: str, role: str) -> np.ndarray:
     """Arm pose at a location for a dominant hand: "one", of a "symmetric" pair, over a "base"."""
     sk = default_skeleton()
@@ -148,7 +149,7 @@ def _aim(location: str, orientation: str, role: str) -> np.ndarray:
     return aim(sk, centre, palm, fingers, sk.front(anchor, place), floor)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _aim_base(location: str, handshape: str) -> np.ndarray:
     """Arm pose of the base hand under a dominant hand that acts at ``location``."""
     sk = default_skeleton()
@@ -166,7 +167,7 @@ def _with_room(turn: np.ndarray, movement: inv.Movement) -> np.ndarray:
     return np.clip(turn, low + extent, high - extent)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hand(name: str) -> np.ndarray:
     return inv.handshape_rotations(name, default_skeleton().finger_rays)
 
@@ -323,12 +324,13 @@ def fitting_noise(length: int, rng: np.random.Generator) -> np.ndarray:
     count = length // NOISE_KNOTS + 4
     basis = _noise_basis(length, count)
     noise = basis @ rng.standard_normal((count, NUM_FEATURES))
-    noise[:, :123] *= np.deg2rad(NOISE_DEGREES)
+    noise[:, 12:120] *= np.deg2rad(NOISE_DEGREES)
+    noise[:, np.r_[0:12, 120:123]] *= np.deg2rad(NOISE_DEGREES_TRUNK)
     noise[:, 123:] *= NOISE_EXPRESSION
     return noise
 
 
-@lru_cache(maxsize=None)
+@cache
 def _noise_basis(length: int, count: int) -> np.ndarray:
     knots = np.arange(-3, count + 1, dtype=float)
     at = np.linspace(0, count - 3 - 1e-9, length)

@@ -6,7 +6,7 @@ one, so that they can be added and compared.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -45,7 +45,7 @@ def observe(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hand = (fingers.reshape(length, 15, 3) * flip).reshape(length, 45)
         sides.append(np.concatenate([_arm(body[:, joints] * flip), hand / FINGERS], axis=1))
     left, right = sides
-    face = features[:, 123:] @ inv._FACES[:SIGN_FACES].T / EXPRESSION
+    face = features[:, 123:] @ inv.FACES[:SIGN_FACES].T / EXPRESSION
     head = body[:, 0] + body[:, 3]
     views = []
     for hands, flip in (((right, left), MIRROR), ((left, right), np.ones(3))):
@@ -70,7 +70,7 @@ def _arm(rotations: np.ndarray) -> np.ndarray:
     return np.concatenate([place / PLACE, normal / DIRECTION, pointing / DIRECTION], axis=1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def template(sign: Sign, fps: float, signer: Signer = NEUTRAL) -> np.ndarray:
     """Stroke and hold of the isolated sign, resampled to ``[STATES, WIDTH]``."""
     rendering = render([sign], fps, signer)

@@ -22,7 +22,8 @@ from madis_lib.data.signworld.observation import GROUPS, STATES, observe, templa
 
 FILLER = 3.0  # cost of a frame outside all signs, above the motion's own noise
 FLOOR_PERCENTILE, FLOOR_MOST = 25, 3.0  # that noise: distance of the better read frames
-ENTRY = 3.0  # cost of a sign
+ENTRY = 4.0  # cost of a sign
+LONGEST = 4  # frames that a state can last
 STAY, SKIP = 0.05, 0.25  # cost of holding a state one frame longer, or leaving one out
 CLIPS = (5.0, 4.0, 3.0, 3.0, 3.0)  # most that a group of columns can cost in one frame
 _OUTSIDE = -1
@@ -62,7 +63,7 @@ class Oracle:
         for view in observe(features):
             costs = self._costs(view)
             floor = min(FLOOR_MOST, np.percentile(costs.min(axis=1), FLOOR_PERCENTILE))
-            cost, spans = _viterbi(costs, STATES, FILLER + floor, ENTRY, STAY, SKIP)
+            cost, spans = _viterbi(costs, STATES, LONGEST, FILLER + floor, ENTRY, STAY, SKIP)
             if cost < best_cost:
                 best_cost, best = cost, spans
         return [Span(self.glosses[sign], int(a), int(b)) for sign, a, b in best]
@@ -78,51 +79,52 @@ class Oracle:
 
 
 @numba.njit(cache=True)
-def _viterbi(costs, states, filler, entry, stay, skip):
-    """Cheapest path; its cost and an array of (sign, first frame, frame after the last)."""
+def _viterbi(costs, states, longest, filler, entry, stay, skip):
+    """Cheapest path; its cost and an array of (sign, first frame, frame after the last).
+
+    A state lasts 1 ... ``longest`` frames: ``previous[i, r]`` is the cheapest way to have been in
+    state ``i`` for ``r + 1`` frames.
+    """
     frames, width = costs.shape
-    signs = width // states
-    previous = np.full(width, np.inf)
-    current = np.empty(width)
-    move = np.empty((frames, width), np.int8)  # how many states back; -1: entered here
-    leave = np.empty(frames, np.int64)  # the sign that ends best at this frame, or the filler
+    previous = np.full((width, longest), np.inf)
+    current = np.empty((width, longest))
+    step = np.zeros((frames, width), np.int8)  # states back when a state begins; 0: sign begins
+    lasted = np.zeros((frames, width), np.int8)  # r of the state before it
+    leave = np.full((frames, 2), -1)  # sign and r that end best at this frame; -1: filler
     exit_cost = 0.0  # of everything before this frame
     for t in range(frames):
-        best, source = exit_cost + filler, _OUTSIDE
-        for sign in range(signs):
-            first = sign * states
-            for k in range(states):
-                i = first + k
-                cost, step = previous[i] + stay, 0
-                if k >= 1 and previous[i - 1] < cost:
-                    cost, step = previous[i - 1], 1
-                if k >= 2 and previous[i - 2] + skip < cost:
-                    cost, step = previous[i - 2] + skip, 2
-                if k == 0 and exit_cost + entry < cost:
-                    cost, step = exit_cost + entry, -1
-                current[i] = cost + costs[t, i]
-                move[t, i] = step
-            last = first + states - 1
-            if current[last] < best:
-                best, source = current[last], sign
-        leave[t] = source
+        best = exit_cost + filler
+        for i in range(width):
+            k = i % states
+            cost = np.inf
+            if k == 0:
+                cost = exit_cost + entry
+            for back in range(1, min(k, 2) + 1):
+                for r in range(longest):
+                    candidate = previous[i - back, r] + (back - 1) * skip
+                    if candidate < cost:
+                        cost, step[t, i], lasted[t, i] = candidate, back, r
+            current[i, 0] = cost + costs[t, i]
+            for r in range(1, longest):
+                current[i, r] = previous[i, r - 1] + stay + costs[t, i]
+            if k == states - 1:
+                for r in range(longest):
+                    if current[i, r] < best:
+                        best, leave[t, 0], leave[t, 1] = current[i, r], i // states, r
         exit_cost = best
         previous, current = current, previous
-    spans = []
-    t = frames - 1
+    spans = np.empty((frames, 3), np.int64)
+    count, t = 0, frames - 1
     while t >= 0:
-        sign = leave[t]
-        if sign == _OUTSIDE:
+        sign, r = leave[t]
+        if sign < 0:
             t -= 1
             continue
         end, i = t + 1, sign * states + states - 1
-        while move[t, i] != -1:
-            i -= move[t, i]
-            t -= 1
-        spans.append((sign, t, end))
+        t -= r  # where the last state begins
+        while step[t, i] > 0:
+            i, t = i - step[t, i], t - 1 - lasted[t, i]
+        spans[count] = sign, t, end
+        count += 1
         t -= 1
-    out = np.empty((len(spans), 3), np.int64)
-    for n in range(len(spans)):
-        for c in range(3):
-            out[n, c] = spans[len(spans) - 1 - n][c]
-    return exit_cost, out
+    return exit_cost, spans[:count][::-1]

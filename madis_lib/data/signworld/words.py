@@ -7,6 +7,7 @@ so the text of a sentence determines its signs.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ class NoWord(LookupError):
 
 @dataclass(frozen=True, eq=False)
 class Concept:
-    """One sign. ``forms`` maps a form name to the words to choose from; ``tags`` say what it suits."""
+    """One sign: ``forms`` maps a form name to its words, ``tags`` say what it goes with."""
 
     gloss: str
     kind: str
@@ -116,6 +117,11 @@ class Clause:
     alone: bool = False  # not to be linked with "and" (requests, "First, ...")
 
 
+def words_of(table: str) -> frozenset[str]:
+    """The set of words of a table written with spaces."""
+    return frozenset(table.split())
+
+
 def phrase(*words: str) -> str:
     """Join the words that are there with single spaces."""
     return " ".join(word for word in words if word)
@@ -131,7 +137,7 @@ def link(
     """One or more sentences: two plain statements may be linked, everything else stands alone."""
     text = capital(clauses[0].text)
     linked = False
-    for left, right in zip(clauses, clauses[1:], strict=False):
+    for left, right in itertools.pairwise(clauses):
         linkable = left.mark == right.mark == plain and not (left.alone or right.alone)
         linked = linkable and not linked and pool.chance(0.7)
         if linked:

@@ -17,6 +17,7 @@ from madis_lib.data.signworld.words import (
     interleave,
     link,
     phrase,
+    words_of,
 )
 
 
@@ -49,14 +50,19 @@ def _noun(gloss: str, kind: str, tags: str, nom: str, dat: str = "", **forms: st
     return concept(gloss, kind, tags, nom=nom, dat=dat or nom, **forms)
 
 
-def _quality(gloss: str, word: str, stem: str = "", tags: str = "", kind: str = "quality") -> Concept:
+def _quality(
+    gloss: str, word: str, stem: str = "", tags: str = "", kind: str = "quality"
+) -> Concept:
     """``word`` is said of something, ``stem`` takes endings before a noun."""
     stem = stem or word
-    inflected = "|".join(one + end for one in stem.split("|") for end in ("e", "er", "es", "en", "em"))
+    endings = ("e", "er", "es", "en", "em")
+    inflected = "|".join(one + end for one in stem.split("|") for end in endings)
     return concept(gloss, kind, tags, word=word, stem=stem, inflected=inflected)
 
 
-def _verb(gloss: str, one: str, many: str, infinitive: str, tags: str = "", part: str = "") -> Concept:
+def _verb(
+    gloss: str, one: str, many: str, infinitive: str, tags: str = "", part: str = ""
+) -> Concept:
     """``tags`` name the frame; ``part`` is the separable prefix."""
     return concept(gloss, "verb", tags, one=one, many=many, infinitive=infinitive, part=part)
 
@@ -151,7 +157,7 @@ _WEATHER = [
     _noun("GEWITTER", "weather", "pl any heavy few drift wane stop amount warn", "Gewitter",
           "Gewittern", verb="gewittert", infinitive="gewittern", like="gewittrig"),
     _noun("NEBEL", "weather", "m any dense clear amount", "Nebel", like="neblig"),
-    _noun("STURM", "weather", "m any heavy wane stop drift come warn", "Sturm",
+    _noun("STURM", "weather", "m any heavy risky wane stop drift come warn", "Sturm",
           verb="stürmt", infinitive="stürmen", like="stürmisch"),
     _noun("FROST", "weather", "m cold heavy light wane warn", "Frost", like="frostig"),
     _noun("SCHAUER", "weather", "pl any heavy light few amount drift wane stop", "Schauer",
@@ -212,11 +218,11 @@ _QUALITIES = [
 ]
 
 _VERBS = [
-    _verb("KOMMEN", "kommt", "kommen", "kommen"),
     _verb("BRAUCHEN", "", "brauchen", "brauchen"),
-    _verb("STEIGEN", "", "steigen|klettern", "steigen|klettern", "level"),
-    _verb("NACHLASSEN", "lässt", "lassen", "nachlassen", "wane", "nach"),
     _verb("BRINGEN", "bringt", "bringen", "bringen"),
+    _verb("STEIGEN", "", "steigen|klettern", "steigen|klettern", "level"),
+    _verb("KOMMEN", "kommt", "kommen", "kommen"),
+    _verb("NACHLASSEN", "lässt", "lassen", "nachlassen", "wane", "nach"),
     _verb("SINKEN", "", "sinken", "sinken", "level"),
     _verb("ZIEHEN", "zieht", "ziehen", "ziehen"),
     _verb("ZUNEHMEN", "nimmt", "nehmen", "zunehmen", "grow", "zu"),
@@ -228,7 +234,7 @@ _VERBS = [
     _verb("LIEGEN", "liegt", "", ""),
     _verb("VERGESSEN", "", "vergessen", "vergessen"),
     _verb("FAHREN", "", "fahren", "fahren"),
-    _verb("WARNEN", "warnt", "", "warnen"),
+    _verb("WARNEN", "warnt", "warnen", "warnen"),
     _verb("AUFHOEREN", "hört", "hören", "aufhören", "stop", "auf"),
     _verb("HOFFEN", "", "hoffen", "hoffen", "hope"),
     _verb("DENKEN", "", "denken", "denken"),
@@ -287,11 +293,11 @@ CONCEPTS = interleave(
     _TIMES + _PLACES + _WEATHER + _QUALITIES + _VERBS + _PEOPLE + _NUMBERS + _REST
 )
 
-FUNCTION = frozenset(
+FUNCTION = words_of(
     "aber am an auf aus bei bitte bis das dem den der die ein eine einem einen einer eines "
     "erreichen erwarten es fällt gibt hier im in ist kein keine keinem keinen keiner kommende "
     "mit nach nicht nächste rechnen scheint sich sie sind so über und vor "
-    "werden wir wird zu".split()
+    "werden wir wird zu"
 )
 
 _ARTICLE = {  # case: gender: article
@@ -341,9 +347,9 @@ class _Setting:
 
 def _setting(p: Pool, before: Sequence[Clause], climate: str = "any", skip: str = "") -> _Setting:
     """A time and a place, either of which may be missing; seasons agree with ``climate``."""
-    if before and before[0].topic and climate not in ("any", ""):
-        if before[0].topic not in climate.split():
-            raise NoWord(f"weather for {before[0].topic} months")
+    month = before[0].topic if before else ""
+    if month and climate not in ("any", "") and month not in climate.split():
+        raise NoWord(f"weather for {month} months")
     s = _Setting([], [], True)
     if skip != "WANN" and p.chance(0.75):
         _add_time(p, s, bool(before), climate)
@@ -431,9 +437,7 @@ def _denied(p: Pool, mood: str) -> bool:
     return mood == "." and p.chance(0.2)
 
 
-def _adverb(
-    p: Pool, kind: str, probability: float, tags: str = ""
-) -> tuple[str, list[Concept]]:
+def _adverb(p: Pool, kind: str, probability: float, tags: str = "") -> tuple[str, list[Concept]]:
     """An adverb, or nothing."""
     if not p.chance(probability):
         return "", []
@@ -594,9 +598,7 @@ def _temperature(p: Pool, before: Sequence[Clause]) -> Clause:
         if s.future and p.chance(0.3):
             verbal, tail = "werden", p.say(verb, "infinitive")
         negated = _denied(p, mood) and not extra
-        return _clause(
-            p, mood, s, verbal, subject, [topic, *extra, verb], adverb, tail, negated
-        )
+        return _clause(p, mood, s, verbal, subject, [topic, *extra, verb], adverb, tail, negated)
     text, degrees = _degrees(p, low=verb.gloss != "STEIGEN")
     if p.chance(0.25):
         return _clause(p, mood, s, "erreichen", subject, [topic, *degrees], text)
@@ -657,10 +659,14 @@ def _movement(p: Pool, before: Sequence[Clause]) -> Clause:
 
 
 def _air(p: Pool, before: Sequence[Clause]) -> Clause:
-    """Aus Norden kommt kalte Luft."""
-    air, verb = p.get("LUFT"), p.among("KOMMEN ZIEHEN")
-    quality, compass = p.pick("quality", "air"), p.pick("compass")
+    """Kalte Luft kommt aus Norden. Die Luft ist am Morgen feucht."""
+    air, quality = p.get("LUFT"), p.pick("quality", "air")
     mood = _mood(p)
+    if p.chance(0.35):
+        s = _setting(p, before, _climate(quality))
+        said, negated = p.say(quality, "word"), _denied(p, mood)
+        return _clause(p, mood, s, "ist", "die Luft", [air, quality], said, negated=negated)
+    verb, compass = p.among("KOMMEN ZIEHEN"), p.pick("compass")
     s = _setting(p, before, "")
     way = p.say(compass, "away" if verb.gloss == "KOMMEN" else "to")
     thing = _noun_phrase(p, air, "nom", adjective=quality)
@@ -711,13 +717,17 @@ def _hope(p: Pool, before: Sequence[Clause]) -> Clause:
 
 def _warning(p: Pool, before: Sequence[Clause]) -> Clause:
     """Der Wetterdienst warnt vor starkem Sturm."""
-    service, verb, thing = p.get("WETTERDIENST"), p.get("WARNEN"), p.pick("weather", "warn")
+    verb, thing = p.get("WARNEN"), p.pick("weather", "warn")
     degree = _degree(p, thing, 0.5)
     rest = "vor " + _noun_phrase(p, thing, "dat", adjective=degree[0] if degree else None)
     mood = _mood(p, "WO", "WANN")
     s = _setting(p, before, "", skip=mood)
+    signs = [thing, *degree, verb]
+    if p.chance(0.4):
+        return _clause(p, mood, s, p.say(verb, "many"), "wir", signs, rest)
+    service = p.pick("people", "service")
     subject = "der " + p.say(service, "nom")
-    return _clause(p, mood, s, p.say(verb, "one"), subject, [service, thing, *degree, verb], rest)
+    return _clause(p, mood, s, p.say(verb, "one"), subject, [service, *signs], rest)
 
 
 def _outfit(p: Pool) -> tuple[str, list[Concept]]:
@@ -783,7 +793,7 @@ def _drive(p: Pool, before: Sequence[Clause]) -> Clause:
 
 TEMPLATES = (
     _it_rains, _it_rains, _there_is, _there_is, _it_falls, _it_is, _it_is, _it_is, _verdict,
-    _how_warm, _temperature, _temperature, _it_gets, _change, _change, _movement, _air, _system,
+    _how_warm, _temperature, _temperature, _temperature, _it_gets, _it_gets, _change, _change, _movement, _air, _system,
     _hope, _warning, _wear, _advice, _drive,
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from madis_lib.data.signworld.words import (
     interleave,
     link,
     phrase,
+    words_of,
 )
 
 
@@ -66,7 +67,9 @@ _PLACES = [
     concept("SCHOOL", "place", "craft", word="at school"),
     concept("BASEMENT", "place", "repair craft repair-tool", word="in the basement|in the cellar"),
     concept("BALCONY", "place", "garden garden-tool", word="on the balcony"),
-    concept("CUPBOARD", "store", "dry food-tool craft-tool craft", word="in the cupboard|in the cabinet"),
+    concept(
+        "CUPBOARD", "store", "dry food-tool craft-tool craft", word="in the cupboard|in the cabinet"
+    ),
     concept("BATHROOM", "place", "repair repair-tool", word="in the bathroom"),
 ]
 
@@ -84,7 +87,7 @@ _THINGS = [
     _thing("WATER", "food", "fixed liquid boil heat", "water"),
     _thing("FLOUR", "food", "dry powder mix", "flour"),
     _thing("CARROT", "food", "chill veg edible slice boil fresh count", "carrot", "carrots"),
-    _thing("SUGAR", "food", "dry powder mix", "sugar"),
+    _thing("SUGAR", "food", "dry sugar mix", "sugar"),
     _thing("BREAD", "food", "dry baked slice fresh done serve cool", "bread"),
     _thing("CHEESE", "food", "chill slice serve melt", "cheese"),
     _thing("FISH", "food", "chill meat fry fresh done serve", "fish"),
@@ -98,9 +101,9 @@ _THINGS = [
     _thing("MEAT", "food", "chill meat slice fry fresh done serve", "meat"),
     _thing("FLOWER", "garden", "bloom wet red yellow white size count pick", "flower", "flowers"),
     _thing("SEED", "garden", "seed count", "seed", "seeds"),
-    _thing("TREE", "garden", "fixed plant wet trim size age count", "tree", "trees"),
-    _thing("SOIL", "garden", "fixed ground soft", "soil|earth"),
-    _thing("WEED", "garden", "weed count", "weed", "weeds"),
+    _thing("TREE", "garden", "plant wet trim size age count", "tree", "trees"),
+    _thing("SOIL", "garden", "ground soft", "soil|earth"),
+    _thing("WEED", "garden", "weed size count", "weed", "weeds"),
     _thing("ROSE", "garden", "bloom wet trim red yellow white count pick", "rose", "roses"),
     _thing("LEAF", "garden", "waste green red yellow", "leaf", "leaves"),
     _thing("HEDGE", "garden", "fixed trim thick size", "hedge", "hedges"),
@@ -171,6 +174,7 @@ _VERBS = [
     _verb("PICK", "pick|harvest", "picks|harvests", "picking|harvesting"),
     _verb("MAKE", "make", "makes", "making"),
     _verb("ADD", "add", "adds", "adding"),
+    _verb("TRIM", "trim|prune", "trims|prunes", "trimming|pruning"),
     _verb("PAINT", "paint", "paints", "painting"),
     _verb("MIX", "mix|stir", "mixes|stirs", "mixing|stirring", "minutes"),
     _verb("SOW", "sow", "sows", "sowing"),
@@ -188,7 +192,6 @@ _VERBS = [
     _verb("BAKE", "bake", "bakes", "baking", "minutes"),
     _verb("MEASURE", "measure", "measures", "measuring"),
     _verb("PEEL", "peel", "peels", "peeling"),
-    _verb("TRIM", "trim|prune", "trims|prunes", "trimming|pruning"),
     _verb("CHECK", "check|inspect", "checks|inspects", "checking|inspecting"),
     _verb("BRING", "bring", "brings", "bringing"),
     _verb("DECORATE", "decorate", "decorates", "decorating"),
@@ -215,14 +218,21 @@ _USES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "WASH": (("edible", "in", "BOWL"), ("washable", "with", "SPONGE BRUSH")),
     "PICK": (("pick", "with", "SCISSORS GLOVES"),),
     "MAKE": (("made", "", ""),),
-    "ADD": (("powder", "to", "SOUP SALAD SAUCE"), ("veg liquid", "to", "SOUP SAUCE")),
+    "ADD": (
+        ("powder", "to", "SOUP SAUCE"),
+        ("veg liquid", "to", "SOUP SAUCE"),
+        ("sugar", "to", "MILK WATER"),
+    ),
     "PAINT": (("paintable", "with", "BRUSH"),),
     "MIX": (("mix", "in", "BOWL"), ("stir", "with", "SPOON")),
     "SOW": (("seed", "", ""),),
     "TIGHTEN": (("screw", "with", "SCREWDRIVER WRENCH PLIERS"),),
     "FOLD": (("sheet", "", ""),),
     "BOIL": (("boil", "in", "POT"),),
-    "REMOVE": (("weed", "with", "SHOVEL GLOVES"), ("screw part", "with", "SCREWDRIVER WRENCH")),
+    "REMOVE": (
+        ("weed waste", "with", "SHOVEL GLOVES"),
+        ("screw part", "with", "SCREWDRIVER WRENCH"),
+    ),
     "SEW": (("sewn", "with", "NEEDLE"),),
     "FRY": (("fry", "in", "PAN"),),
     "DIG": (("ground", "with", "SHOVEL"),),
@@ -313,9 +323,9 @@ _REST = [
 
 CONCEPTS = interleave(_TIMES + _PLACES + _THINGS + _TOOLS + _VERBS + _QUALITIES + _PEOPLE + _REST)
 
-FUNCTION = frozenset(
-    "a am an and are aren't at but do does doesn't don't for if in into is isn't it let my never "
-    "not of on over please some the them then to too up very will with won't not".split()
+FUNCTION = words_of(
+    "a am an and are aren't at but do does doesn't don't every for if in into is isn't it let my never "
+    "not of on over please some the them then to too up very will with won't"
 )
 
 _DOMAINS = "food garden repair craft"
@@ -335,7 +345,12 @@ def _article(word: str) -> str:
 
 
 def _noun_phrase(
-    p: Pool, noun: Concept, definite: bool = True, quality: float = 0.25, number: float = 0.25
+    p: Pool,
+    noun: Concept,
+    definite: bool = True,
+    quality: float = 0.25,
+    number: float = 0.25,
+    unfit: str = "broken done",
 ) -> _Phrase:
     """ "the fresh tomatoes", "two eggs", "some flour", "a sharp knife"."""
     signs, adjective = [noun], ""
@@ -343,8 +358,8 @@ def _noun_phrase(
         count = p.pick("number", "few")
         signs.append(count)
     if p.chance(quality):
-        odd = {"broken", "done"} if definite else {"broken", "done", "heat"}
-        picked = p.pick("quality", " ".join(sorted(noun.tags - odd)))
+        suited = noun.tags - set(unfit.split()) - (set() if definite else {"heat"})
+        picked = p.pick("quality", " ".join(sorted(suited)))
         adjective = p.say(picked, "word")
         signs.append(picked)
     if len(signs) > 1 and signs[1].kind == "number":
@@ -405,7 +420,8 @@ def _action(p: Pool, topic: str, definite: bool = True, extras: float = 0.45) ->
         raise NoWord(f"a use of {verb.gloss}")
     tags, preposition, tools = p.choice(_USES[verb.gloss])
     noun = p.pick(topic, tags)
-    thing = _noun_phrase(p, noun, definite)
+    mending = verb.gloss in ("REPAIR", "REPLACE", "CHECK", "REMOVE")
+    thing = _noun_phrase(p, noun, definite, unfit="done age" if mending else "broken done")
     if verb.gloss in ("MAKE", "SEW", "KNIT") and any("age" in s.tags for s in thing.signs[1:]):
         raise NoWord("a quality of a thing to be made")
     tail, signs = "", []
@@ -460,13 +476,13 @@ def _instruct(p: Pool, before: Sequence[Clause]) -> Clause:
     negated = p.chance(0.2)
     if negated and any(s.kind == "number" for s in action.thing.signs):
         raise NoWord("a thing not to touch")
+    if negated and any(s.gloss in ("CAREFUL", "SLOW", "GENTLE") for s in action.tail_signs):
+        raise NoWord("a careless manner")
     tags = "step" if before else _habits(action.topic, "step request")
     start, end, time = ("", "", []) if negated else _timed(p, tags, 0.45, True)
     where, place = _where(p, action.topic, 0.0 if action.inside else 0.25)
     no = p.choice(("don't", "do not", "never")) if negated else ""
-    text = phrase(
-        start, no, p.say(action.verb, "base"), action.thing.text, action.tail, where, end
-    )
+    text = phrase(start, no, p.say(action.verb, "base"), action.thing.text, action.tail, where, end)
     return Clause(text, (*time, *place, *action.signs), ".", negated, action.topic, True)
 
 
@@ -502,7 +518,12 @@ _STEP = {  # earlier steps come first in a chain
 
 
 def _verb_group(
-    p: Pool, person: Concept, verb: Concept, tense: str, modal: Concept | None, asked: bool,
+    p: Pool,
+    person: Concept,
+    verb: Concept,
+    tense: str,
+    modal: Concept | None,
+    asked: bool,
     negated: bool,
 ) -> tuple[str, str]:
     """Auxiliary (may be empty) and main verb, agreeing with the person."""  # fmt: skip
@@ -611,7 +632,7 @@ def _gather(p: Pool, before: Sequence[Clause]) -> Clause:
 
 
 _EVERY = {  # tags that hold all nouns of a domain together
-    "food": "veg fruit powder liquid dish baked boil meat melt fry slice",
+    "food": "veg fruit powder sugar liquid dish baked boil meat melt fry slice",
     "garden": "bloom seed plant ground waste grow",
     "repair": "machine part screw",
     "craft": "sheet board attach sewn decor knit made",

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from madis_lib.data.signworld.words import Clause, Concept, NoWord, Pool, concept, interleave, link
+from madis_lib.data.signworld.words import (
+    Clause,
+    Concept,
+    NoWord,
+    Pool,
+    concept,
+    interleave,
+    link,
+    words_of,
+)
 
 
 def _row(gloss: str, kind: str, tags: str = "", words: str = "") -> Concept:
@@ -41,13 +50,13 @@ _PLACES = [
     _row("公园", "place", "sport rest sing photo"),
     _row("饭馆", "place", "eat cook work", "饭馆|餐厅"),
     _row("医院", "place", "work rest sleep"),
+    _row("北京", "place", "work study city rest photo"),
     _row("图书馆", "place", "study work"),
     _row("超市", "place", "buy work"),
     _row("办公室", "place", "work call eat study"),
     _row("厨房", "place", "cook clean tidy"),
     _row("教室", "place", "study teach clean sing"),
     _row("车站", "place", "wait call buy-ticket"),
-    _row("北京", "place", "work study city rest photo"),
     _row("机场", "place", "wait work call"),
     _row("房间", "place", "study rest sleep clean tidy sing", "房间里"),
     _row("银行", "place", "work wait"),
@@ -62,7 +71,7 @@ _PLACES = [
 _PEOPLE = [
     _row("我", "person"), _row("你", "person"), _row("妈妈", "person"), _row("老师", "person"),
     _row("他", "person"), _row("爸爸", "person"), _row("我们", "person"),
-    _row("朋友", "person", "friend", "朋友"), _row("她", "person"), _row("孩子", "person", "", "孩子|小孩"),
+    _row("朋友", "person"), _row("她", "person"), _row("孩子", "person", "", "孩子|小孩"),
     _row("学生", "person"), _row("姐姐", "person"), _row("医生", "person", "", "医生|大夫"),
     _row("他们", "person"), _row("哥哥", "person"), _row("奶奶", "person"),
     _row("弟弟", "person"), _row("爷爷", "person"), _row("同学", "person"),
@@ -80,6 +89,7 @@ _THINGS = [
     _thing("鸡蛋", "个", "food cook dear"),
     _thing("电影", "部", "film pretty-film"),
     _thing("门", "扇", "open new"),
+    _thing("作业", "份", "write easy"),
     _thing("面条", "碗", "food cook tasty"),
     _thing("车", "辆", "drive dear new wash red fix clean", "车|汽车"),
     _thing("牛奶", "杯", "drink dear"),
@@ -95,7 +105,6 @@ _THINGS = [
     _thing("桌子", "张", "furniture dear new size clean wash"),
     _thing("花", "束", "flower dear red pretty"),
     _thing("面包", "块", "food dear tasty cook"),
-    _thing("作业", "份", "write easy"),
     _thing("雨伞", "把", "use dear new red", "雨伞|伞"),
     _thing("蔬菜", "份", "food cook wash dear", "蔬菜|青菜"),
     _thing("椅子", "把", "furniture dear new size clean fix"),
@@ -113,18 +122,17 @@ _THINGS = [
 ]
 
 _VERBS = [
-    _row("吃", "verb", "food eat many"), _row("喝", "verb", "drink eat drink many"),
-    _row("买", "verb", "buy"), _row("看", "verb", "read study"), _row("工作", "act", "work", "工作|上班"),
-    _row("去", "go"), _row("做", "verb", "cook cook many"), _row("睡觉", "act", "sleep"),
-    _row("洗", "verb", "wash tidy many"), _row("学习", "act", "study"),
-    _row("写", "verb", "write study many"), _row("跑步", "act", "sport"),
-    _row("穿", "verb", "wear dress"), _row("休息", "act", "rest"), _row("开", "verb", "open"),
-    _row("唱歌", "act", "sing"), _row("用", "verb", "use"), _row("打扫", "act", "clean"),
-    _row("修", "verb", "fix"), _row("游泳", "act", "swim"), _row("关", "verb", "open"),
-    _row("跳舞", "act", "sing"), _row("送", "give"), _row("打电话", "act", "call"),
-    _row("借", "verb", "borrow"), _row("等", "await"), _row("帮助", "await", "", "帮助|帮"),
-    _row("来", "go"), _row("拍照", "act", "photo", "拍照|照相"), _row("踢足球", "act", "sport"),
-    _row("卖", "verb", "sell"), _row("找", "verb", "find"), _row("见", "await", "friendly", "见|见到"),
+    _row("吃", "verb"), _row("工作", "act", "work", "工作|上班"), _row("去", "go"),
+    _row("喝", "verb"), _row("学习", "act", "study"), _row("送", "give"), _row("等", "await"),
+    _row("看", "verb"), _row("休息", "act", "rest"), _row("买", "verb"),
+    _row("跑步", "act", "sport"), _row("写", "verb"), _row("睡觉", "act", "sleep"),
+    _row("做", "verb"), _row("唱歌", "act", "sing"), _row("洗", "verb"),
+    _row("打扫", "act", "clean"), _row("穿", "verb"), _row("游泳", "act", "swim"),
+    _row("开", "verb"), _row("跳舞", "act", "sing"), _row("用", "verb"),
+    _row("打电话", "act", "call"), _row("修", "verb"), _row("拍照", "act", "photo", "拍照|照相"),
+    _row("帮助", "await", "", "帮助|帮"), _row("关", "verb"), _row("踢足球", "act", "sport"),
+    _row("借", "verb"), _row("来", "go"), _row("卖", "verb"), _row("见", "await"),
+    _row("找", "verb"),
 ]  # fmt: skip
 
 # Verb -> the tags of its objects, and the tags of the places where it is done.
@@ -159,7 +167,8 @@ _REST = [
     _row("四", "number"), _row("六", "number"), _row("八", "number"), _row("十", "number"),
     _row("七", "number"), _row("九", "number"),
     _row("公共汽车", "vehicle", "near far", "公共汽车|公交车"), _row("地铁", "vehicle", "near"),
-    _row("火车", "vehicle", "far"), _row("飞机", "vehicle", "far"), _row("出租车", "vehicle", "near"),
+    _row("火车", "vehicle", "far"), _row("飞机", "vehicle", "far"),
+    _row("出租车", "vehicle", "near"),
     _row("什么", "question"), _row("哪里", "question", "", "哪里|哪儿"), _row("谁", "question"),
     _row("什么时候", "question"), _row("为什么", "question"), _row("怎么", "question"),
     _row("多少", "question"),
@@ -167,9 +176,9 @@ _REST = [
 
 CONCEPTS = interleave(_TIMES + _PLACES + _PEOPLE + _THINGS + _VERBS + _QUALITIES + _REST)
 
-FUNCTION = frozenset(
-    "的 了 在 很 非常 真 太 特别 不 没 没有 别 不要 吗 呢 吧 请 这 那 和 跟 给 坐 是 正在 都 也 而且 但是 "
-    "可是 不过 个 本 杯 碗 件 部 扇 辆 份 双 条 台 块 顶 盘 张 束 把 封 根 比 更 里 比较 到 钱".split()
+FUNCTION = words_of(
+    "的 了 在 很 非常 真 太 特别 更 比 不 没 别 不要 吗 请 这 那 和 跟 给 坐 正在 可是 钱 "
+    "个 本 杯 碗 件 部 扇 辆 份 双 条 台 块 顶 盘 张 束 把 封 根"
 )
 
 
@@ -204,6 +213,11 @@ def _when(p: Pool, before: Sequence[Clause], tags: str = "") -> tuple[str, list[
         part = p.pick("time", "part")
         words, signs = words + p.say(part, "word"), [time, part]
     return words, signs, "past" in time.tags
+
+
+def _habitual(times: Sequence[Concept]) -> bool:
+    """Whether something may happen often at these times."""
+    return all(t.tags & {"habit", "part"} or t.gloss == "周末" for t in times)
 
 
 def _where(p: Pool, tags: str, probability: float = 0.5) -> tuple[str, list[Concept]]:
@@ -257,7 +271,7 @@ def _do(p: Pool, before: Sequence[Clause]) -> Clause:
         raise NoWord("a habit")
     if modal and modal.gloss == "想" and any("habit" in t.tags for t in times):
         raise NoWord("a wish for now")
-    if modal and modal.gloss == "会" and (verb.gloss != "做" or times):
+    if modal and modal.gloss == "会" and (verb.gloss != "做" or times or places):
         raise NoWord("a skill")
     if modal and any(t.tags & {"past", "now"} for t in times):
         raise NoWord("a time for a wish")
@@ -272,8 +286,13 @@ def _do(p: Pool, before: Sequence[Clause]) -> Clause:
     if not past and not modal and not negated and mood == "." and not now and p.chance(0.25):
         adverbs = [p.pick("adverb")]
         adverb = p.say(adverbs[0], "word")
+        if not _habitual(times):
+            raise NoWord("a time for a habit")
         if len(things) > 1 and things[1].kind == "number":
             raise NoWord("a habit has no number")
+    if verb.gloss in ("吃", "喝", "写", "洗") and not plain and not adverbs and p.chance(0.2):
+        adverbs = [p.get("慢慢")]
+        adverb = p.say(adverbs[0], "word")
     no = ("没" if past else "不") if negated else ""
     doing = "正在" if now and not plain and not where and p.chance(0.7) else ""
     if now and negated:
@@ -332,7 +351,7 @@ def _act(p: Pool, before: Sequence[Clause]) -> Clause:
         modal = p.pick("modal")
         if modal.gloss == "会" and verb.gloss not in ("游泳", "唱歌", "跳舞", "踢足球"):
             raise NoWord("a skill")
-        if modal.gloss == "会" and times:
+        if modal.gloss == "会" and (times or places):
             raise NoWord("a time for a skill")
         if modal.gloss == "喜欢" and times and "habit" not in times[0].tags:
             raise NoWord("a habit")
@@ -342,6 +361,8 @@ def _act(p: Pool, before: Sequence[Clause]) -> Clause:
             extra = [p.get("认真")]
         elif not past:
             extra = [p.pick("adverb")]
+            if not _habitual(times):
+                raise NoWord("a time for a habit")
         middle = p.say(extra[0], "word") if extra else ""
     can = p.say(modal, "word") if modal else ""
     no = ("没" if past or now else "不") if negated else ""
@@ -366,7 +387,9 @@ def _go(p: Pool, before: Sequence[Clause]) -> Clause:
     mood = _mood(p, "怎么", "哪里", "什么时候", "谁", "为什么")
     who = p.pick("person")
     negated = mood == "." and p.chance(0.2)
-    when, times, past = _when(p, before, "day past habit part") if mood != "什么时候" else ("", [], False)
+    when, times, past = "", [], False
+    if mood != "什么时候":
+        when, times, past = _when(p, before, "day past habit part")
     signs = [*times, *([] if mood == "哪里" else [place]), *([] if mood == "谁" else [who])]
     ride = ""
     if mood != "怎么" and not negated and p.chance(0.5):
@@ -392,7 +415,7 @@ def _feel(p: Pool, before: Sequence[Clause]) -> Clause:
     who, feeling = p.pick("person"), p.pick("feeling")
     mood = _mood(p, "谁", "为什么")
     negated = mood == "." and p.chance(0.25)
-    when, times, _ = _when(p, before, "day now part")
+    when, times, _ = _when(p, before, "now part" if mood == "为什么" else "day now part")
     word = p.say(feeling, "word")
     very = "" if negated or mood != "." else p.choice(("很", "非常", "真", "特别"))
     signs = [*times, *([] if mood == "谁" else [who]), feeling]
@@ -491,7 +514,9 @@ def _await(p: Pool, before: Sequence[Clause]) -> Clause:
         raise NoWord("somebody else")
     mood = _mood(p, "谁", "哪里", "为什么", "什么时候")
     negated = mood == "." and p.chance(0.2)
-    when, times, past = _when(p, before, "day past part") if mood != "什么时候" else ("", [], False)
+    when, times, past = "", [], False
+    if mood != "什么时候":
+        when, times, past = _when(p, before, "day past part")
     where, places = _where(p, "wait city eat sport study" if verb.gloss != "帮助" else "", 0.6)
     if mood == "哪里":
         where, places = "在" + p.say(p.get("哪里"), "word"), []

@@ -81,7 +81,9 @@ class SignWorld:
 
     def utterance(self, name: str, sentence: Sentence) -> Utterance:
         """Render one sentence; its name decides signer and noise."""
-        signer = self._signers[stable_seed("who", self.corpus, self.seed, name) % len(self._signers)]
+        signer = self._signers[
+            stable_seed("who", self.corpus, self.seed, name) % len(self._signers)
+        ]
         signs = [self.lexicon[gloss] for gloss in sentence.glosses]
         rng = np.random.default_rng(stable_seed("noise", self.corpus, self.seed, name))
         try:
@@ -155,7 +157,7 @@ def write(
 def write_world(root: str | Path, world: SignWorld, progress: bool = True) -> None:
     """Write all splits, truth, lexicon and dictionary of one corpus."""
     for split, sentences in world.sentences.items():
-        truth = []
+        truth: list[dict] = []
 
         def items(split: str = split, truth: list = truth, total: int = len(sentences)):
             stream = world.utterances(split)

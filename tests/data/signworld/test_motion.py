@@ -77,7 +77,9 @@ def test_joints_stay_in_human_ranges():
 
 
 def test_elbows_bend_like_elbows():
-    features = np.concatenate([render(s, 25.0).features for s in [*everything(), *sentences(20, 5)]])
+    features = np.concatenate(
+        [render(s, 25.0).features for s in [*everything(), *sentences(20, 5)]]
+    )
     placed = joints(features)
     for side in ("left", "right"):
         shoulder, elbow, wrist = (
@@ -103,8 +105,7 @@ def test_holds_are_still_and_transitions_are_not():
     speed = np.abs(np.diff(motion.features, axis=0)).max(1)
     for slot in motion.slots:
         assert slot.start < slot.stroke < slot.hold < slot.end
-        arm = np.abs(np.diff(motion.features[slot.hold : slot.end, 42:30], axis=0))
-        assert arm.size == 0 or arm.max() < 1e-5
+        assert speed[slot.hold : slot.end].max() < 1e-5
         assert speed[slot.start : slot.stroke].max() > 0.02
 
 
@@ -180,7 +181,7 @@ def test_signers_differ_a_little_and_one_is_left_dominant():
 
 def test_noise_is_small_smooth_and_given_by_the_generator():
     noise = fitting_noise(4000, np.random.default_rng(0))
-    assert np.allclose(np.rad2deg(noise[:, :123].std()), NOISE_DEGREES, rtol=0.1)
+    assert np.allclose(np.rad2deg(noise[:, 12:120].std()), NOISE_DEGREES, rtol=0.1)
     assert np.diff(noise, axis=0).std() < 0.5 * noise.std()
     assert np.array_equal(noise, fitting_noise(4000, np.random.default_rng(0)))
 
@@ -190,7 +191,9 @@ def test_minimum_jerk_starts_and_ends_at_rest():
     s = minimum_jerk(u)
     assert s[0] == 0 and s[-1] == 1 and (np.diff(s) >= 0).all()
     velocity = np.gradient(s, u)
-    assert velocity[0] < 1e-4 and velocity[-1] < 1e-4 and np.isclose(velocity.max(), 1.875, rtol=1e-3)
+    assert (
+        velocity[0] < 1e-4 and velocity[-1] < 1e-4 and np.isclose(velocity.max(), 1.875, rtol=1e-3)
+    )
 
 
 def test_aim_turns_the_palm_as_asked_where_an_arm_can():

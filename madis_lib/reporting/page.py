@@ -1,0 +1,313 @@
+"""The report: one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from madis_lib.data import signworld
+from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.files import atomic_write
+from madis_lib.reporting import equations, figures, tables
+from madis_lib.reporting.figures.examples import Example, median_example
+from madis_lib.reporting.figures.headline import headline_sentence
+from madis_lib.render.player import player_html
+
+TITLE = "MaDiS Companion"
+LARGE = 300_000  # bytes of SVG above which the page carries a WebP instead
+SECTIONS = {
+    "signing": "See it sign",
+    "results": "Results",
+    "method": "The method in five formulas",
+    "figures": "Figures",
+    "tokenizer": "The sign tokenizer",
+    "training": "Training",
+    "run": "What was run",
+}
+
+
+def write(suite: Suite, folder: Path, record: dict[str, Any], path: Path) -> None:
+    """Write the page of a preset's report.
+
+    Args:
+        folder: of the report, with ``figures/`` and, when executed, ``notebooks/``.
+        record: provenance, as ``provenance.json`` holds it.
+        path: where the page goes.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(render(suite, folder, record), encoding="utf-8")
+
+
+def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
+    """The page as text; everything that comes from data is escaped."""
+    synthetic = suite.data is None
+    sections = {
+        "signing": _signing(suite),
+        "results": _results(suite, folder),
+        "method": _method(),
+        "figures": _figures(folder),
+        "tokenizer": _tokenizer(suite),
+        "training": _figure(folder, "training"),
+        "run": _run(record),
+    }
+    body = "\n".join(
+        f'<section id="{key}"><h2>{html.escape(SECTIONS[key])}</h2>\n{text}\n</section>'
+        for key, text in sections.items()
+    )
+    where = "on a synthetic corpus" if synthetic else "on real corpora"
+    values = {
+        "TITLE": f"{TITLE}: {html.escape(suite.preset.name)}",
+        "STYLE": _resource("report.css"),
+        "HEADING": f"MaDiS, run again {where}",
+        "INTRODUCTION": _introduction(suite) + _figure(folder, "headline"),
+        "FACTS": _facts(suite, record),
+        "CONTENTS": "".join(
+            f'<a href="#{key}">{html.escape(title)}</a>' for key, title in SECTIONS.items()
+        ),
+        "BODY": body,
+        "FOOTER": _footer(record),
+    }
+    return re.sub(r"__([A-Z]+)__", lambda m: values[m[1]], _resource("report.html"))
+
+
+def _introduction(suite: Suite) -> str:
+    name = html.escape(suite.preset.name)
+    if suite.data is None:
+        about = (
+            '<p class="lead notice"><b>Everything you see here is synthetic.</b> The signing comes '
+            "from SignWorld, a small artificial corpus with invented signs; it is not a real sign "
+            "language and nobody would understand it. What is real is the method: MaDiS was "
+            "trained and tested here, from random weights.</p>"
+        )
+    else:
+        about = f'<p class="lead notice">Trained on the data in {html.escape(str(suite.data))}.</p>'
+    smoke = (
+        f"<p>The preset <b>{name}</b> is made to run in minutes and to show that every part works. "
+        "Its numbers say whether a small model learns at all, <b>not whether the paper is "
+        "right</b>: smoke size, no verdict on the paper.</p>"
+        if tables.is_smoke(suite.preset.name)
+        else ""
+    )
+    return (
+        f"{about}<p>MaDiS turns a sentence into signing by masked diffusion: it starts from a row "
+        "of blank tokens and fills in the ones it is surest of, coarse first, until the whole "
+        f"sentence stands. {headline_sentence(suite)}</p>{smoke}"
+    )
+
+
+def _facts(suite: Suite, record: dict[str, Any]) -> str:
+    parameters = sum(p.numel() for p in suite.system(CORPORA[0]).model.parameters())
+    facts = {
+        "preset": suite.preset.name,
+        "model": f"{parameters / 1e6:.2f} M parameters",
+        "training sentences": f"{sum(len(suite.texts(c, 'train')) for c in CORPORA):,}",
+        "test sentences": f"{sum(len(suite.texts(c, 'test')) for c in CORPORA):,}",
+        "seed": record["seed"],
+        "commit": record["commit"],
+        "begun": record["begun"],
+    }
+    return "".join(f"<li>{k} <b>{html.escape(str(v))}</b></li>" for k, v in facts.items())
+
+
+# --- sections ---------------------------------------------------------------------------------
+
+
+def _signing(suite: Suite) -> str:
+    parts = [
+        "<p>One test sentence of each language: on the left the true signing of the corpus, on the "
+        "right what MaDiS made of the words alone. Drag to turn, use the slider to scrub. Under "
+        "each figure stand its glosses: the true ones, and those that the oracle, a reader which "
+        "knows every sign but not the sentence, reads off the generated motion. The sentence is "
+        "not picked for its looks: it is the one with the median error of its test set.</p>"
+    ]
+    parts += [_player(suite, corpus) for corpus in CORPORA]
+    strip = _figure
+    del strip
+    return "\n".join(parts)
+
+
+def _player(suite: Suite, corpus: str) -> str:
+    example = median_example(suite, corpus)
+    fps = signworld.FPS[corpus]
+    clips = {"true signing": example.true, "generated by MaDiS": example.generated}
+    glosses = _timelines(suite, example, fps)
+    title = tables.CORPUS_NAMES[corpus]
+    document = player_html(clips, fps, "", (), glosses)
+    read = ""
+    if example.glosses:
+        read = (
+            f"<p>true glosses <b>{html.escape(' '.join(example.glosses))}</b><br>"
+            f"read back by the oracle <b>{html.escape(' '.join(example.read) or 'nothing')}</b></p>"
+        )
+    return (
+        f'<div class="player"><h3>In the manner of {html.escape(title)}</h3>'
+        f"<blockquote>{html.escape(example.text)}</blockquote>{read}"
+        f'<iframe class="screen" srcdoc="{html.escape(document)}" sandbox="allow-scripts" '
+        f'loading="lazy" title="Player: {html.escape(example.text)}"></iframe></div>'
+    )
+
+
+def _timelines(
+    suite: Suite, example: Example, fps: float
+) -> dict[str, Sequence[tuple[str, float, float]]]:
+    oracle = suite.oracle(example.corpus)
+    if oracle is None:
+        return {}
+    spans = oracle.read_spans(example.generated)
+    return {
+        "true signing": [(g, a / fps, b / fps) for g, a, b in example.timeline],
+        "generated by MaDiS": [(s.gloss, s.start / fps, s.end / fps) for s in spans],
+    }
+
+
+def _results(suite: Suite, folder: Path) -> str:
+    parts = [
+        "<p>MaDiS beside what costs nothing: the mean pose held still, a random training clip, and "
+        "the signing of another sentence. A system that has learnt something about language must "
+        "beat the last one. The tokenizer round trip, true signing squeezed through the tokens, is "
+        "a ceiling.</p>",
+        f'<p class="note">{html.escape(tables.LEGEND)} DTW-JPE is summed over the warping path, in '
+        "metres, as the paper prints it; gloss error is read by the oracle.</p>",
+    ]
+    for corpus in CORPORA:
+        frame = tables.results(suite, corpus)
+        smoke = tables.is_smoke(suite.preset.name)
+        badge = f'<span class="smoke">{tables.SMOKE}</span>' if smoke else ""
+        name = html.escape(tables.CORPUS_NAMES[corpus])
+        kind = "" if suite.data else "SignWorld in the manner of "
+        links = " · ".join(
+            f'<a href="tables/results-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
+        )
+        parts.append(
+            f'<h3>{kind}{name}, {int(frame.iloc[0].n)} test sentences {badge}</h3>'
+            f'<div class="scroll">{tables.html(frame)}</div>'
+            f'<p class="note">{html.escape(tables.failure_sentence(frame))} {links}</p>'
+        )
+    return "\n".join(parts)
+
+
+def _method() -> str:
+    rows = []
+    for item in equations.shown():
+        e = item.equation
+        rows.append(
+            f'<div class="equation"><div class="formula">{item.mathml}</div>'
+            f'<div class="says"><b>Eq. {e.number} <span class="soft">{html.escape(e.place)}</span>'
+            f"</b>{html.escape(e.says[:1].upper() + e.says[1:])}. "
+            f"<code>{html.escape(item.name)}</code></div>"
+            f"<details><summary>{html.escape(item.place)}</summary>"
+            f"<pre><code>{html.escape(item.source)}</code></pre></details></div>"
+        )
+    return "\n".join(rows)
+
+
+def _figures(folder: Path) -> str:
+    skipped = ("headline", "training")
+    shown = [_figure(folder, f.name) for f in figures.ALL if f.name not in skipped]
+    return "\n".join(shown)
+
+
+def _figure(folder: Path, name: str) -> str:
+    """A figure inlined with its caption; nothing where it was not drawn."""
+    svg = folder / "figures" / f"{name}.svg"
+    if not svg.exists():
+        return ""
+    entry = next(f for f in figures.ALL if f.name == name)
+    caption = f"<b>{html.escape(entry.title)}.</b> {html.escape(entry.notice)}"
+    links = " · ".join(f'<a href="figures/{name}.{s}">{s}</a>' for s in ("svg", "png", "json"))
+    return (
+        f'<figure id="{name}"><div class="picture"><img src="{_picture(svg)}" '
+        f'alt="{html.escape(entry.title)}"></div><figcaption>{caption} {links}</figcaption></figure>'
+    )
+
+
+def _picture(svg: Path) -> str:
+    """A data URI: the SVG, or a WebP where rendered frames make the SVG large."""
+    if svg.stat().st_size <= LARGE:
+        return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode()
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(svg.with_suffix(".png")) as picture:
+        picture.convert("RGB").save(buffer, "WEBP", quality=86, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _tokenizer(suite: Suite) -> str:
+    frame = tables.tokenizer(suite)
+    head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in frame.columns)
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(str(row[0]))}</th><td>{row[1]}</td><td>{row[2]}</td>'
+        f"<td>{row[3]:.1f}</td><td>{row[4]:.1f}</td></tr>"
+        for row in frame.itertuples(index=False)
+    )
+    return (
+        "<p>Three VQ-VAEs turn four frames into three tokens. A codebook is well used when its "
+        "perplexity, the number of codes used equally often that would be as varied, is not far "
+        "below the number of codes. The error is of joints on the test sets after a round trip, "
+        "wrists aligned for hands (both hands share one number).</p>"
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        "</div>"
+    )
+
+
+def _run(record: dict[str, Any]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(r["title"])}</th>'
+        f'<td class="text"><code>{html.escape(r["key"])}</code></td>'
+        f"<td>{r.get('seconds', '–')}</td><td>{'made now' if r['made_now'] else 'found'}</td></tr>"
+        for r in record["runs"]
+    )
+    names = record.get("notebooks", [])
+    listed = "".join(
+        f'<li><a href="notebooks/{html.escape(n)}">{html.escape(n)}</a></li>' for n in names
+    )
+    books = f"<h3>Executed notebooks</h3><ul>{listed}</ul>" if names else ""
+    if record.get("notebook_failure"):
+        books += f'<p class="worse">{html.escape(record["notebook_failure"])}</p>'
+    memory = ", ".join(f"{k} {v:,.0f} MB" for k, v in record["peak_memory_mb"].items())
+    versions = ", ".join(f"{k} {v}" for k, v in record["packages"].items())
+    facts = {
+        "device": record["device"],
+        "cores, threads": f"{record['cores']}, {record['threads']}",
+        "platform": f"{record['platform']} {record['machine']}, Python {record['python']}",
+        "packages": versions,
+        "this call": f"{record['seconds']:.0f} s; peak memory: {memory}",
+        "commit": f"{record['commit']} (version {record['version']})",
+        "seed": record["seed"],
+    }
+    told = "".join(
+        f'<tr><th scope="row">{k}</th><td class="text" style="white-space:normal">'
+        f"{html.escape(str(v))}</td></tr>"
+        for k, v in facts.items()
+    )
+    config = html.escape(json.dumps(record["configuration"], indent=1, ensure_ascii=False))
+    return (
+        '<div class="scroll"><table><thead><tr><th scope="col">Run</th><th scope="col">Key</th>'
+        '<th scope="col">Seconds to make</th><th scope="col">In this call</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+        '<p class="note">A key is the hash of all that decides a run: configuration, the runs it '
+        "builds on, and the versions of the method.</p>"
+        f'<div class="scroll"><table><tbody>{told}</tbody></table></div>'
+        f"<details><summary>Configuration</summary><pre>{config}</pre></details>{books}"
+    )
+
+
+def _footer(record: dict[str, Any]) -> str:
+    return (
+        f"{TITLE} {html.escape(record['version'])}. The paper: MaDiS: Taming Masked Diffusion "
+        "Language Models for Sign Language Generation, Zuo et al. This page is complete in "
+        "itself; it loads nothing. Numbers of the paper are marked as reported and are on real "
+        "data."
+    )
+
+
+def _resource(name: str) -> str:
+    return resources.files("madis_lib.reporting").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,220 @@
+"""``madis reproduce``: from nothing to the report, telling as it goes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from madis_lib import presets
+from madis_lib.experiments.store import Run
+from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.files import atomic_write
+from madis_lib.reporting import figures, notebook_runs, page, provenance, tables
+
+COST = "cost.json"  # beside a run's result: what making it took
+
+
+def reproduce(
+    preset: str,
+    home: Path,
+    reports: Path,
+    data: Path | None = None,
+    notebooks: bool = True,
+) -> Path:
+    """Everything a preset covers: train, sign, measure, draw, report.
+
+    What an earlier call finished is found, not repeated; a killed one goes on where it was.
+
+    Args:
+        preset: its name.
+        home: where runs are kept.
+        reports: the report goes into ``reports/<preset>``.
+        data: folder with the real corpora; None uses SignWorld.
+        notebooks: also execute the notebooks with this preset.
+
+    Returns:
+        the path of the HTML report.
+
+    Raises:
+        ValueError: an unknown preset, or a notebook that failed (after the report is written).
+    """
+    suite = Suite(presets.get(preset), home, data)
+    folder = reports / preset
+    folder.mkdir(parents=True, exist_ok=True)
+    begun, clock = datetime.now(UTC), time.monotonic()
+    introduce(suite, home)
+    runs = make_runs(suite)
+    record = describe(suite, runs, begun)
+
+    say = _Narrator(len(runs), len(runs) + 3)
+    say.step("tables", lambda: _write_tables(suite, folder))
+    say.step("figures", lambda: _write_figures(suite, folder, record))
+    executed, problem = [], None
+    if notebooks:
+        try:
+            say.line("notebooks, one at a time")
+            executed = notebook_runs.execute(preset, home, folder / "notebooks", say=say.detail)
+        except ValueError as error:  # the report is still worth having
+            problem = error
+            say.detail(str(error))
+    record["seconds"] = round(time.monotonic() - clock, 1)
+    record["peak_memory_mb"] = provenance.peak_memory_mb()
+    record["notebooks"] = [path.name for path in executed]
+    record["notebook_failure"] = str(problem) if problem else None
+    _write_json(folder / "provenance.json", record)
+    report = folder / "report.html"
+    say.step("report", lambda: page.write(suite, folder, record, report))
+    if problem is not None:
+        raise problem
+    return report
+
+
+def introduce(suite: Suite, home: Path) -> None:
+    """What is about to happen."""
+    p = suite.preset
+    corpus = (
+        f"real data in {suite.data}"
+        if suite.data
+        else f"SignWorld, a synthetic corpus: {p.corpus.signs} signs and "
+        f"{p.corpus.train} training sentences in each of three languages"
+    )
+    print(f"MaDiS, preset {p.name}: {corpus}.")
+    print(f"Finished work is kept in {home / p.name}; run the same command again to go on.\n")
+
+
+def make_runs(suite: Suite) -> list[dict[str, Any]]:
+    """Make or find every run; name, key, seconds and what came out of each."""
+    steps: list[tuple[str, Callable[[], Run], Callable[[Run], str]]] = [
+        ("corpus", lambda: suite.corpus, _told_corpus),
+        ("sign tokenizer", lambda: suite.tokenizer_run, _told_tokenizer),
+        ("tokens", lambda: suite.tokens_run, lambda r: f"{sum(r.result['clips'].values())} clips"),
+        ("pretraining", lambda: suite.pretrained, _told_training),
+    ]
+    for corpus in CORPORA:
+        name = tables.CORPUS_NAMES[corpus]
+        tuned, scored = (
+            lambda c=corpus: suite.finetuned(c),
+            lambda c=corpus: suite.evaluated(c),
+        )
+        steps.append((f"fine-tuning, {name}", tuned, _told_training))
+        steps.append((f"signing and scoring, {name}", scored, _told_scores))
+    say = _Narrator(0, len(steps) + 3)
+    return [say.run(*step) for step in steps]
+
+
+class _Narrator:
+    """Numbered lines with elapsed time on stdout."""
+
+    def __init__(self, done: int, total: int) -> None:
+        self.done, self.total, self.begun = done, total, time.monotonic()
+
+    def line(self, text: str) -> None:
+        print(text, flush=True)
+
+    def detail(self, text: str) -> None:
+        print(f"        {text}", flush=True)
+
+    def _announce(self, title: str) -> float:
+        self.done += 1
+        self.line(f"[{self.done:2d}/{self.total}] {title}")
+        return time.monotonic()
+
+    def step(self, title: str, work: Callable[[], Any]) -> None:
+        started = self._announce(title)
+        work()
+        self.detail(f"done in {_duration(time.monotonic() - started)}")
+
+    def run(
+        self, title: str, work: Callable[[], Run], told: Callable[[Run], str]
+    ) -> dict[str, Any]:
+        """Make or find a run; its entry in the provenance."""
+        now, started = time.time(), self._announce(title)
+        run = work()
+        took = time.monotonic() - started
+        made = (run.folder / "result.json").stat().st_mtime >= now - 1
+        if made:
+            cost = {"seconds": round(took, 1), "peak_memory_mb": provenance.peak_memory_mb()}
+            _write_json(run.folder / COST, cost)
+            self.detail(f"{told(run)}; done in {_duration(took)}")
+        else:
+            self.detail(f"{told(run)}; found from an earlier run")
+        cost = _read_json(run.folder / COST)
+        return {"title": title, "name": run.name, "key": run.key, "made_now": made, **cost}
+
+
+def _told_corpus(run: Run) -> str:
+    counts = run.result["sentences"]
+    return f"{sum(sum(c.values()) for c in counts.values()):,} sentences, three languages"
+
+
+def _told_tokenizer(run: Run) -> str:
+    r = run.result
+    used = ", ".join(f"{r['codes_used'][p]}/{n}" for p, n in r["codes"].items())
+    error = ", ".join(f"{k} {v:.1f} mm" for k, v in r["error_mm"].items())
+    return f"codes used {used}; reconstruction error {error}"
+
+
+def _told_training(run: Run) -> str:
+    first, last = run.result["history"][0], run.result["history"][-1]
+    return f"{last['update']} updates, loss {first['loss']:.2f} to {last['loss']:.2f}"
+
+
+def _told_scores(run: Run) -> str:
+    scores = run.result["scores"]["MaDiS"]
+    told = f"{len(scores['dtw_body'])} sentences"
+    if "gloss_edits" in scores:
+        error = 100 * sum(scores["gloss_edits"]) / sum(scores["gloss_length"])
+        told += f", gloss error {error:.0f} %"
+    return told
+
+
+def describe(suite: Suite, runs: list[dict[str, Any]], begun: datetime) -> dict[str, Any]:
+    """The provenance that every table and figure of a report shares."""
+    return {
+        "preset": suite.preset.name,
+        "data": str(suite.data) if suite.data else "SignWorld (synthetic)",
+        "seed": suite.seed,
+        "begun": begun.isoformat(timespec="seconds"),
+        **provenance.environment(),
+        "runs": runs,
+        "configuration": asdict(suite.preset),
+    }
+
+
+def _write_tables(suite: Suite, folder: Path) -> None:
+    for corpus in CORPORA:
+        frame = tables.results(suite, corpus)
+        tables.write(frame, folder / "tables", f"results-{corpus}")
+    quality = tables.tokenizer(suite).to_csv(index=False)
+    with atomic_write(folder / "tables" / "tokenizer.csv") as temporary:
+        temporary.write_text(quality, encoding="utf-8")
+
+
+def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
+    short = {k: record[k] for k in ("preset", "data", "seed", "commit", "device")}
+    short["runs"] = {run["name"]: run["key"] for run in record["runs"]}
+    for figure in figures.ALL:
+        if figure.needs_truth and suite.data is not None:
+            continue
+        figures.save(figure.draw(suite), folder / "figures", figure.name, short)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """What was written, or nothing where a run was made by other means."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

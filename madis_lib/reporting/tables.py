@@ -1,0 +1,271 @@
+"""Results tables: MaDiS, the bounds beside it, and what the paper reports (design: never one
+without the other).
+
+A table is a tidy frame, one number a row; ``write`` puts it into csv, Markdown and LaTeX, and
+:func:`html` into the report.  A bound's verdict says whether MaDiS beats it: the 95 % interval of
+their paired difference over sentences lies off zero.
+"""
+
+from __future__ import annotations
+
+import html as markup
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from madis_lib import paper
+from madis_lib.experiments import evaluate
+from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.suite import Suite
+from madis_lib.files import atomic_write
+from madis_lib.parts import PARTS
+
+SYSTEM = "MaDiS"
+FLOORS = ("mean pose", "random clip", "shuffled text")  # know nothing of the sentence
+CEILING = "tokenizer round trip"  # knows all of it
+REPORTED = {"MaDiS": "madis", "MDLM baseline": "mdlm"}  # rows of the paper's Table 1
+MEASURED, AS_REPORTED = "measured", "as reported, real data"
+SMOKE = "smoke size: no verdict on the paper"
+MARK = {True: "✓", False: "✗", None: "–"}
+LEGEND = (
+    "✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated "
+    "(95 % interval of the paired difference over sentences, 1,000 resamples)."
+)
+DECIMALS = {"dtw_body": 2, "dtw_hands": 2, "sibleu_body": 2, "sibleu_hands": 2}
+CORPUS_NAMES = {d.key: d.name for d in paper.DATASETS}
+
+
+def is_smoke(preset: str) -> bool:
+    """Whether a preset is too small for a verdict on the paper."""
+    return preset not in ("laptop", "gpu", "paper")
+
+
+def results(suite: Suite, corpus: str) -> pd.DataFrame:
+    """The tidy results table of a corpus; one row for each system and metric.
+
+    Columns: preset, corpus, seed, system, source, metric, unit, n, estimate, low, high,
+    madis_better (✓, ✗ or –; empty for MaDiS itself and for the paper's rows).
+    """
+    scored = suite.evaluated(corpus)
+    run = suite.store.run(
+        f"intervals-{corpus}", {"scores": scored}, ("metrics",),
+        lambda _: {"rows": _measured(scored.result["scores"])},
+    )  # fmt: skip
+    common = {"preset": suite.preset.name, "corpus": corpus, "seed": suite.seed}
+    return pd.DataFrame([common | row for row in [*run.result["rows"], *_reported(corpus)]])
+
+
+def _measured(scores: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    scores = {name: _arrays(found) for name, found in scores.items()}
+    rows: list[dict[str, Any]] = []
+    for system, found in scores.items():
+        for metric in evaluate.available(found):
+            better = ""
+            if system != SYSTEM:
+                better = MARK[evaluate.beats(scores[SYSTEM], found, metric)]
+            estimate, low, high = evaluate.summary(found, metric)
+            rows.append(
+                {"system": system, "source": MEASURED, "metric": metric}
+                | {"unit": METRICS[metric].unit, "n": len(found["dtw_body"])}
+                | {"estimate": estimate, "low": low, "high": high, "madis_better": better}
+            )
+    return rows
+
+
+def _arrays(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores with arrays for lists: a thousand resamples index them."""
+    plain = {k: v if k in ("bleu", "read") else np.array(v) for k, v in scores.items()}
+    return plain | {"bleu": {p: np.array(v) for p, v in scores["bleu"].items()}}
+
+
+def _reported(corpus: str) -> list[dict[str, Any]]:
+    table = paper.TABLE_1
+    rows = []
+    for system, key in REPORTED.items():
+        for metric in METRICS:
+            column = f"{corpus}.{metric}"
+            if column in {c.key for c in table.columns}:
+                found = {"system": system, "source": AS_REPORTED, "metric": metric}
+                rows.append(
+                    found
+                    | {"unit": METRICS[metric].unit, "estimate": table.value(key, column)}
+                    | {"madis_better": ""}
+                )
+    return rows
+
+
+def best(frame: pd.DataFrame) -> set[tuple[str, str]]:
+    """(system, metric) cells to print bold: MaDiS where it beats every floor, separated."""
+    bold = set()
+    floors = frame[frame.system.isin(FLOORS)]
+    for metric, group in floors.groupby("metric"):
+        if (group.madis_better == MARK[True]).all():
+            bold.add((SYSTEM, str(metric)))
+    return bold
+
+
+def failures(frame: pd.DataFrame) -> list[str]:
+    """Every floor that MaDiS is not better than, in words, with the metrics concerned."""
+    said = {MARK[False]: "worse than", MARK[None]: "not separated from"}
+    floors = frame[frame.system.isin(FLOORS) & frame.madis_better.isin(list(said))]
+    return [
+        f"{said[mark]} {system} on {', '.join(METRICS[m].label for m in group.metric)}"
+        for (system, mark), group in floors.groupby(["system", "madis_better"], sort=False)
+    ]
+
+
+def number(value: float, metric: str) -> str:
+    """A number with the digits its metric deserves."""
+    return "–" if pd.isna(value) else f"{value:.{DECIMALS.get(metric, 1)}f}"
+
+
+def heading(metric: str) -> str:
+    """Label, unit and direction of a metric, such as "DTW-JPE body (m) ↓"."""
+    m = METRICS[metric]
+    return f"{m.label}{f' ({m.unit})' if m.unit else ''} {'↓' if m.better < 0 else '↑'}"
+
+
+Cell = Callable[[pd.Series, bool], str]  # a tidy row and whether it is bold, to text
+
+
+def grid(frame: pd.DataFrame, cell: Cell, empty: str = "–") -> tuple[list[str], list[list[str]]]:
+    """Metrics present, and rows of text: system, source, then a cell for each metric."""
+    metrics = [m for m in METRICS if m in set(frame.metric)]
+    bold = best(frame)
+    rows = []
+    for (source, system), group in frame.groupby(["source", "system"], sort=False):
+        cells = {
+            row.metric: cell(row, source == MEASURED and (system, row.metric) in bold)
+            for _, row in group.iterrows()
+        }
+        rows.append([str(system), str(source), *(cells.get(m, empty) for m in metrics)])
+    return metrics, rows
+
+
+def plain_cell(row: pd.Series, bold: bool) -> str:
+    """``5.99 [5.70, 6.31] ✓``"""
+    text = number(row.estimate, row.metric)
+    text = f"**{text}**" if bold else text
+    if pd.notna(row.low):
+        text += f" [{number(row.low, row.metric)}, {number(row.high, row.metric)}]"
+    return f"{text} {row.madis_better}".strip()
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """The table with its legend and every failure, in Markdown."""
+    metrics, rows = grid(frame, plain_cell)
+    lines = [["system", "source", *map(heading, metrics)], ["---"] * (len(metrics) + 2), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"### {_title(frame)}\n\n{table}\n\n{LEGEND}\n\n{failure_sentence(frame)}\n"
+
+
+def _title(frame: pd.DataFrame) -> str:
+    first = frame.iloc[0]
+    title = f"{CORPUS_NAMES[first.corpus]} (preset {first.preset}, {int(first.n)} sentences)"
+    return f"{title}. {SMOKE.capitalize()}." if is_smoke(first.preset) else title
+
+
+def failure_sentence(frame: pd.DataFrame) -> str:
+    """What MaDiS does not beat, said plainly."""
+    found = failures(frame)
+    if not found:
+        return "MaDiS beats every bound that does not know the sentence, on every metric."
+    return f"Not beaten everywhere: MaDiS is {'; '.join(found)}."
+
+
+_TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"–": "--", "↓": r"$\downarrow$"}
+                     | {"↑": r"$\uparrow$", "✓": r"\checkmark", "✗": r"$\times$"})  # fmt: skip
+
+
+def tex_cell(row: pd.Series, bold: bool) -> str:
+    text = number(row.estimate, row.metric)
+    text = rf"\textbf{{{text}}}" if bold else text
+    if pd.notna(row.low):
+        low, high = number(row.low, row.metric), number(row.high, row.metric)
+        text += rf" {{\scriptsize[{low}, {high}]}}"
+    return f"{text} {row.madis_better.translate(_TEX)}".strip()
+
+
+def latex(frame: pd.DataFrame) -> str:
+    """A booktabs table; needs the packages booktabs and amssymb."""
+    metrics, rows = grid(frame, tex_cell, "--")
+    lines = [r"\begin{tabular}{ll" + "r" * len(metrics) + "}", r"\toprule"]
+    lines.append(" & ".join(["System", "Source", *(heading(m).translate(_TEX) for m in metrics)]))
+    lines[-1] += r" \\"
+    previous = None
+    for system, source, *cells in rows:
+        if source != previous:
+            lines.append(r"\midrule")
+        previous = source
+        lines.append(" & ".join([system.translate(_TEX), source.translate(_TEX), *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    notes = f"{_title(frame)} {LEGEND} {failure_sentence(frame)}"
+    return f"% {notes}\n" + "\n".join(lines) + "\n"
+
+
+def html_cell(row: pd.Series, bold: bool) -> str:
+    text = number(row.estimate, row.metric)
+    text = f"<b>{text}</b>" if bold else text
+    if row.madis_better:
+        kind = {"✓": "better", "✗": "worse", "–": "open"}[row.madis_better]
+        title = {"better": "MaDiS is better", "worse": "MaDiS is worse", "open": "not separated"}
+        text += f' <span class="{kind}" title="{title[kind]}">{row.madis_better}</span>'
+    if pd.notna(row.low):
+        low, high = number(row.low, row.metric), number(row.high, row.metric)
+        text += f"<small>{low} to {high}</small>"
+    return text
+
+
+def html(frame: pd.DataFrame) -> str:
+    """A ``<table>``; everything that is not a number is escaped."""
+    metrics, rows = grid(frame, html_cell)
+    head = "".join(f'<th scope="col">{markup.escape(heading(m))}</th>' for m in metrics)
+    body, previous = [], None
+    for system, source, *cells in rows:
+        if source != previous and source == AS_REPORTED:
+            span = len(metrics) + 1
+            body.append(
+                f'<tr class="section"><th scope="rowgroup" colspan="{span}">The paper, '
+                f"{AS_REPORTED}: not comparable with the rows above</th></tr>"
+            )
+        previous = source
+        kind = "system" if (system, source) == (SYSTEM, MEASURED) else "bound"
+        kind = "reported" if source == AS_REPORTED else kind
+        note = " <small>ceiling</small>" if system == CEILING else ""
+        numbers = "".join(f"<td>{c}</td>" for c in cells)
+        name = markup.escape(system)
+        body.append(f'<tr class="{kind}"><th scope="row">{name}{note}</th>{numbers}</tr>')
+    return (
+        f'<table><thead><tr><th scope="col">System</th>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
+
+
+def tokenizer(suite: Suite) -> pd.DataFrame:
+    """Codes, codes used, perplexity and reconstruction error of each part on the test splits."""
+    found = suite.tokenizer_run.result
+    error = {"body": found["error_mm"]["body"]} | dict.fromkeys(
+        ("left", "right"), found["error_mm"]["hands"]
+    )
+    rows = [
+        {
+            "part": part,
+            "codes": found["codes"][part],
+            "codes used": found["codes_used"][part],
+            "perplexity": found["perplexity"][part],
+            "reconstruction error (mm)": error[part],
+        }
+        for part in PARTS
+    ]
+    return pd.DataFrame(rows)
+
+
+def write(frame: pd.DataFrame, folder: Path, name: str) -> None:
+    """``name.csv``, ``name.md`` and ``name.tex`` of a results table."""
+    texts = {"csv": frame.to_csv(index=False), "md": markdown(frame), "tex": latex(frame)}
+    for suffix, text in texts.items():
+        with atomic_write(folder / f"{name}.{suffix}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
