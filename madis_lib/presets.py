@@ -30,6 +30,7 @@ class TokenizerConfig:
     width: int
     code_dim: int
     depth: int = 3  # residual blocks per stage, dilations 9, 3, 1
+    decay: float = 0.99  # of the codebooks' running sums; short runs need a shorter memory
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Preset:
     pretrain: TrainConfig
     finetune: TrainConfig
     tokenizer_window: int  # frames of a clip that one tokenizer update looks at
+    tokenizer_warmup: int = 0  # first updates, without the codes
     tokens_per_step: int = 4  # k of Eq. 4
     alpha: float = 0.5  # weight of the latent and physical losses in fine-tuning
     seeds: tuple[int, ...] = (0,)
@@ -85,16 +87,32 @@ def quick() -> Preset:
     return Preset(
         name="quick",
         corpus=CorpusConfig(signs=48, train=600, dev=40, test=60, glosses=(2, 5)),
-        tokenizer=TokenizerConfig(codes=(96, 64, 64), width=64, code_dim=64),
-        model=ModelConfig(96, 3, 4, 2, 24, 256, max_tokens=32, text_vocab=512),
-        train_tokenizer=TrainConfig(600, 48, 1e-3),
-        pretrain=TrainConfig(600, 64, 2e-3, warmup=50),
+        tokenizer=TokenizerConfig(codes=(192, 96, 96), width=64, code_dim=64, decay=0.9),
+        model=ModelConfig(96, 3, 4, 2, 24, 256, max_tokens=36, text_vocab=512),
+        train_tokenizer=TrainConfig(800, 128, 3e-3, warmup=50),
+        tokenizer_window=32,
+        tokenizer_warmup=150,
+        pretrain=TrainConfig(400, 64, 2e-3, warmup=50),
         finetune=TrainConfig(600, 64, 2e-3, warmup=50),
-        tokenizer_window=64,
     )
 
 
-PRESETS: dict[str, Callable[[], Preset]] = {"quick": quick}
+def laptop() -> Preset:
+    """Numbers worth reading, on two cores: the headline in about two hours."""
+    return Preset(
+        name="laptop",
+        corpus=CorpusConfig(signs=120, train=2400, dev=200, test=200, glosses=(3, 8)),
+        tokenizer=TokenizerConfig(codes=(384, 192, 192), width=64, code_dim=64, decay=0.9),
+        model=ModelConfig(128, 4, 4, 2, 32, 384, max_tokens=52, text_vocab=1024),
+        train_tokenizer=TrainConfig(3000, 256, 3e-3, warmup=100),
+        tokenizer_window=32,
+        tokenizer_warmup=200,
+        pretrain=TrainConfig(4000, 64, 2e-3, warmup=200),
+        finetune=TrainConfig(3000, 64, 1e-3, warmup=200),
+    )
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {"quick": quick, "laptop": laptop}
 
 
 def get(name: str) -> Preset:

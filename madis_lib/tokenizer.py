@@ -49,7 +49,12 @@ class Tokenizer(nn.Module):
         self.vqvaes = nn.ModuleDict(  # type: ignore[assignment]
             {
                 part: VQVAE(
-                    len(parts.COLUMNS[part]), codes, config.width, config.code_dim, config.depth
+                    len(parts.COLUMNS[part]),
+                    codes,
+                    config.width,
+                    config.code_dim,
+                    config.depth,
+                    config.decay,
                 )
                 for part, codes in zip(parts.PARTS, config.codes, strict=True)
             }
@@ -120,6 +125,22 @@ class Tokenizer(nn.Module):
         logs = {"loss": total, "reconstruction": recon, "commitment": commitment}
         logs |= {f"perplexity_{p}": o.perplexity for p, o in out.items()}
         return total, {name: value.detach() for name, value in logs.items()}
+
+    def autoencoder_loss(
+        self, features: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Smooth L1 without the codes: a warm-up that leaves the codebooks untouched.
+
+        The first batch of :meth:`loss` then initialises the codes among latents that already mean
+        something, which saves a short run most of its dead codes.
+        """
+        target = self.normalise(features)
+        x = parts.split(target)
+        latents = [self.vqvaes[p].encode_latents(x[p], lengths)[0] for p in parts.PARTS]
+        tokens = None if lengths is None else lengths // parts.FRAMES_PER_TOKEN
+        recon = self.decode_latents(latents, tokens)
+        total = masked_smooth_l1(recon, target, lengths)
+        return total, {"reconstruction": total.detach()}
 
     forward = loss  # what a data-parallel wrapper calls
 

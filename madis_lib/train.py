@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from madis_lib.files import atomic_write
 from madis_lib.presets import TrainConfig
 
-LossFunction = Callable[[Tensor, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
+LossFunction = Callable[[Tensor, torch.Generator, int], tuple[Tensor, dict[str, Tensor]]]
 History = list[dict[str, float]]
 
 SAVE_EVERY = 20.0  # seconds between checkpoints: what a kill can cost
@@ -78,7 +78,7 @@ def fit(
     """Train ``module`` in place for ``config.updates`` updates; resume from ``checkpoint``.
 
     Args:
-        loss_of: indices ``[B]`` and a generator to the loss and what to log.
+        loss_of: indices ``[B]``, a generator and the update's number to the loss and what to log.
         checkpoint: written about every 20 s and at the end.
 
     Returns:
@@ -122,7 +122,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(update, config)
         indices = samples_of(update, num_samples, config.batch_size, seed)
-        loss, logs = loss_of(indices, generator_for(seed, 1, update))
+        loss, logs = loss_of(indices, generator_for(seed, 1, update), update)
         if not loss.isfinite():
             raise FloatingPointError(f"{description}: the loss is {loss.item()} at update {update}")
         optimiser.zero_grad(set_to_none=True)

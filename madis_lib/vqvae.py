@@ -246,11 +246,17 @@ class VQVAE(nn.Module):
     """One part's tokenizer: encoder, codebook, decoder (MaDiS §3.1).  Time is the middle axis."""
 
     def __init__(
-        self, features: int, codes: int, width: int, code_dim: int, depth: int = 3
+        self,
+        features: int,
+        codes: int,
+        width: int,
+        code_dim: int,
+        depth: int = 3,
+        decay: float = 0.99,
     ) -> None:
         super().__init__()
         self.encoder = Encoder(features, width, code_dim, depth)
-        self.codebook = EMACodebook(codes, code_dim)
+        self.codebook = EMACodebook(codes, code_dim, decay)
         self.decoder = Decoder(features, width, code_dim, depth)
 
     def forward(

@@ -19,7 +19,7 @@ class Toy(torch.nn.Module):
         self.register_buffer("seen", torch.zeros(()))
         self.x = torch.randn(11, 3, generator=torch.Generator().manual_seed(1))
 
-    def loss(self, indices, generator):
+    def loss(self, indices, generator, update):
         self.seen += indices.sum()
         noise = torch.randn(len(indices), 1, generator=generator)
         loss = (self.line(self.x[indices]) - 1 + 0.1 * noise).square().mean()
@@ -66,12 +66,12 @@ def test_a_stopped_run_resumes_to_the_same_weights(tmp_path, stop, monkeypatch):
     module = Toy()
     plain, calls = module.loss, 0
 
-    def dies(indices, generator):
+    def dies(indices, generator, update):
         nonlocal calls
         calls += 1
         if calls > stop:
             raise KeyboardInterrupt
-        return plain(indices, generator)
+        return plain(indices, generator, update)
 
     module.loss = dies
     with pytest.raises(KeyboardInterrupt):
@@ -99,6 +99,6 @@ def test_a_damaged_checkpoint_is_said_and_the_run_starts_anew(tmp_path, caplog):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     module = Toy()
-    module.loss = lambda indices, generator: (torch.tensor(float("nan")), {})
+    module.loss = lambda indices, generator, update: (torch.tensor(float("nan")), {})
     with pytest.raises(FloatingPointError, match="update 0"):
         run(tmp_path / "a.pt", module)

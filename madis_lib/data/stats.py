@@ -76,10 +76,11 @@ class Stats:
         return self.mean, self.std
 
 
-def compute(clips: Iterable[np.ndarray]) -> Stats:
+def compute(clips: Iterable[np.ndarray], floor: float = 0.0) -> Stats:
     """Statistics over all frames of ``[T, 133]`` clips (those of the training splits).
 
-    Sums are float64.  A feature that never moves gets standard deviation 1.
+    Sums are float64.  A feature that never moves gets standard deviation 1, one that moves less
+    than ``floor`` (radians, or expression units) gets ``floor``, so that noise is not blown up.
     """
     count, mean, squares = 0, np.zeros(NUM_FEATURES), np.zeros(NUM_FEATURES)
     for clip in clips:
@@ -95,7 +96,7 @@ def compute(clips: Iterable[np.ndarray]) -> Stats:
     if not count:
         raise ValueError("statistics of no clips: read a training split first")
     std = np.sqrt(squares / count)
-    return Stats(mean, np.where(std < _CONSTANT, 1.0, std))
+    return Stats(mean, np.where(std < _CONSTANT, 1.0, np.maximum(std, floor)))
 
 
 def load(path: str | Path) -> Stats:

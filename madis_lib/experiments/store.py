@@ -40,10 +40,10 @@ def key_of(config: object) -> str:
 
 
 def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
     if isinstance(value, Run):
         return value.key
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     raise TypeError(f"{value!r} cannot be part of a run's configuration")
 
 

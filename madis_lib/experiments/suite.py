@@ -107,13 +107,13 @@ class Suite:
         self._read(corpus, split)
         return self._names[corpus, split]
 
-    def truth(self, corpus: str, split: str) -> list[signworld.Truth] | None:
+    def truth(self, corpus: str, split: str) -> list[dict[str, Any]] | None:
         """Gloss timelines; None on real data."""
         return None if self.data else signworld.read_truth(self.root, corpus, split)
 
     def oracle(self, corpus: str) -> signworld.Oracle | None:
         """Reads motion back to glosses; None on real data."""
-        return None if self.data else signworld.build(corpus, self.preset.corpus).oracle
+        return None if self.data else signworld.read_oracle(self.root, corpus)
 
     @cached_property
     def text_tokenizer(self) -> Any:
@@ -136,12 +136,13 @@ class Suite:
         p = self.preset
         config = {
             "corpus": self.corpus, "tokenizer": p.tokenizer, "train": p.train_tokenizer,
-            "window": p.tokenizer_window, "seed": self.seed,
+            "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": self.seed,
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
             clips = [clip for c in CORPORA for clip in self.clips(c, "train")]
-            statistics = stats.compute(clips)
+            # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
+            statistics = stats.compute(clips, floor=0.0 if self.data else 0.1)
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
                 tokenizer = Tokenizer(
@@ -149,7 +150,7 @@ class Suite:
                 )
             tokenizer.to(device())
 
-            def loss_of(indices: torch.Tensor, generator: torch.Generator):
+            def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
                 chosen = []
                 for i in indices.tolist():
                     slack = len(clips[i]) - p.tokenizer_window
@@ -157,8 +158,10 @@ class Suite:
                     if slack > 0:
                         start = int(torch.randint(slack + 1, (1,), generator=generator))
                     chosen.append(clips[i][start : start + p.tokenizer_window])
-                features, lengths = pad_features(chosen)
-                return tokenizer.loss(features.to(device()), lengths.to(device()), generator)
+                features, lengths = (x.to(device()) for x in pad_features(chosen))
+                if update < p.tokenizer_warmup:
+                    return tokenizer.autoencoder_loss(features, lengths)
+                return tokenizer.loss(features, lengths, generator)
 
             history = train.fit(
                 tokenizer, loss_of, len(clips), p.train_tokenizer,
@@ -262,7 +265,7 @@ class Suite:
         decoders = [system.tokenizer.vqvaes[part].decode_latents for part in PARTS]
         count, batch = self._batches(system, corpora)
 
-        def loss_of(indices: torch.Tensor, generator: torch.Generator):
+        def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
             if stage == "pretrain":
                 return objectives.pretraining_loss(
                     system.model, decoders, batch(indices), generator
@@ -317,7 +320,7 @@ class Suite:
     def reference(self, corpus: str) -> Reference:
         """The true signing of the test split."""
         truth = self.truth(corpus, "test")
-        glosses = None if truth is None else [t.glosses for t in truth]
+        glosses = None if truth is None else [t["glosses"] for t in truth]
         return Reference(self.clips(corpus, "test"), self.tokens(corpus, "test"), glosses)
 
     def evaluated(self, corpus: str) -> Run:

@@ -36,8 +36,16 @@ def mathml(latex: str) -> str:
     """LaTeX as MathML, which browsers lay out without any script or font from elsewhere."""
     from latex2mathml.converter import convert
 
-    # The namespace is implied in HTML, and its URL would be the only one of the page.
-    return re.sub(r' xmlns="[^"]*"', "", convert(latex, display="block"))
+    text = convert(latex, display="block")
+    text = re.sub(r' xmlns="[^"]*"', "", text)  # implied in HTML, and it holds a URL
+    # What MathML Core says in CSS, and what the converter leaves out:
+    text = re.sub(r' columnalign="(\w+)"', r' style="text-align:\1"', text)
+    text = text.replace("<mtable>", '<mtable displaystyle="true">')
+    return re.sub(r"<msub><mo>(&#x02211;)</mo>(.*?)</msub></mrow></msub>", _limits_below, text)
+
+
+def _limits_below(found: re.Match[str]) -> str:
+    return f"<munder><mo>{found[1]}</mo>{found[2]}</msub></mrow></munder>"
 
 
 def shown() -> list[Shown]:

@@ -38,9 +38,15 @@ def execute(
         try:
             with _importable():
                 papermill.execute_notebook(
-                    notebook, out, {"PRESET": preset, "HOME": str(home.resolve())},
-                    kernel_name="python3", log_output=False, progress_bar=False, cwd=source,
-                )  # fmt: skip
+                    notebook,
+                    out,
+                    parameters={"PRESET": preset, "HOME": str(home.resolve())},
+                    kernel_name="python3",
+                    language="python",
+                    log_output=False,
+                    progress_bar=False,
+                    cwd=source,
+                )
         except PapermillExecutionError as error:
             raise ValueError(
                 f"{notebook}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; "

@@ -47,9 +47,10 @@ def reproduce(
     folder = reports / preset
     folder.mkdir(parents=True, exist_ok=True)
     begun, clock = datetime.now(UTC), time.monotonic()
+    here = provenance.environment()
     introduce(suite, home)
     runs = make_runs(suite)
-    record = describe(suite, runs, begun)
+    record = describe(suite, runs, begun, here)
 
     say = _Narrator(len(runs), len(runs) + 3)
     say.step("tables", lambda: _write_tables(suite, folder))
@@ -173,14 +174,16 @@ def _told_scores(run: Run) -> str:
     return told
 
 
-def describe(suite: Suite, runs: list[dict[str, Any]], begun: datetime) -> dict[str, Any]:
+def describe(
+    suite: Suite, runs: list[dict[str, Any]], begun: datetime, here: dict[str, Any]
+) -> dict[str, Any]:
     """The provenance that every table and figure of a report shares."""
     return {
         "preset": suite.preset.name,
         "data": str(suite.data) if suite.data else "SignWorld (synthetic)",
         "seed": suite.seed,
         "begun": begun.isoformat(timespec="seconds"),
-        **provenance.environment(),
+        **here,
         "runs": runs,
         "configuration": asdict(suite.preset),
     }

@@ -6,8 +6,8 @@ Imports are late, so that a wrong argument is answered at once.
 from __future__ import annotations
 
 import json
-import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # shipped with the package
 CORPUS = {"zh": "csl", "de": "phoenix", "en": "how2sign"}
 MAX_TEXT_TOKENS = 256
-SYNTHETIC = "synthetic signing, not a real sign language"
+SYNTHETIC = "Synthetic signing, not a real sign language."
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,9 @@ def generate(
         export.write(out, signed.features, fps)
         return
     glosses = read_back(signed.features, corpus, world)
-    caption = [f"Read back by the oracle: {' '.join(g for g, _, _ in glosses) or 'nothing'}"]
-    caption.append(provenance_line(corpus, world))
-    title = f"{text.strip()}: {SYNTHETIC}"
-    export.write(out, signed.features, fps, title, caption, glosses)
+    read = " ".join(gloss for gloss, _, _ in glosses) or "nothing"
+    caption = [SYNTHETIC, f"Read back by the oracle: {read}", provenance_line(corpus, world)]
+    export.write(out, signed.features, fps, text.strip(), caption, glosses)
 
 
 def check_request(text: str, language: str, out: Path, temperature: float) -> str:
@@ -92,8 +91,13 @@ def check_request(text: str, language: str, out: Path, temperature: float) -> st
         raise FileNotFoundError(f"{folder}: no such folder; make it, or write elsewhere with --out")
     if out.is_dir():
         raise IsADirectoryError(f"{out}: is a folder; give the name of a file with --out")
-    if not os.access(out if out.exists() else folder, os.W_OK) or not os.access(folder, os.W_OK):
-        raise PermissionError(f"{out}: not writable; write elsewhere with --out")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"{folder}: cannot be written to ({error.strerror}); write elsewhere with --out"
+        ) from None
     return CORPUS[language]
 
 

@@ -24,7 +24,7 @@ LANGUAGE = {"csl": "zh", "phoenix": "de", "how2sign": "en"}
 MIN_SIGNS = 40
 _LEXICON: dict[str, ModuleType] = {"csl": words_zh, "phoenix": words_de, "how2sign": words_en}
 _CANDIDATES = 3  # sentences drawn for each one kept: the one with the rarest signs wins
-_PATIENCE = 20_000  # draws without a new sentence before giving up
+_PATIENCE = 4_000  # draws without a new sentence before giving up
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def _draw(
             break
     if not found:
         raise ValueError(
-            "no further sentence fits: raise CorpusConfig.train or signs, or ask for fewer "
-            "dev and test sentences"
+            "no further sentence fits: ask for fewer sentences, for more signs or glosses, or "
+            "(dev and test) for more training sentences"
         )
     best = max(found, key=lambda s: sum(1 / (1 + pool.used[g]) for g in s.glosses))
     pool.used.update(best.glosses)

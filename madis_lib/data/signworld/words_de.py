@@ -624,7 +624,8 @@ def _change(p: Pool, before: Sequence[Clause]) -> Clause:
     s = _setting(p, before, "", skip=mood)
     negated = _denied(p, mood)
     probability = 0.0 if negated or len(mood) > 1 else 0.45
-    pace, extra = _adverb(p, *p.choice([("pace", probability, "change"), ("adverb", probability)]))
+    kind, tags = p.choice((("pace", "change"), ("adverb", "")))
+    pace, extra = _adverb(p, kind, probability, tags)
     many = "pl" in noun.tags
     verbal, tail = p.say(verb, "many" if many else "one"), p.say(verb, "part")
     if s.future and p.chance(0.3):

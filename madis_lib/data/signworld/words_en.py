@@ -213,7 +213,8 @@ _USES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "CUT": (("slice", "with", "KNIFE"), ("sheet", "with", "SCISSORS")),
     "REPAIR": (
         ("machine part", "with", "SCREWDRIVER WRENCH PLIERS"),
-        ("paintable opens", "with", "HAMMER SCREWDRIVER"),
+        ("paintable", "with", "HAMMER SCREWDRIVER"),
+        ("opens", "with", "SCREWDRIVER"),
     ),
     "WASH": (("edible", "in", "BOWL"), ("washable", "with", "SPONGE BRUSH")),
     "PICK": (("pick", "with", "SCISSORS GLOVES"),),
@@ -424,7 +425,8 @@ def _action(p: Pool, topic: str, definite: bool = True, extras: float = 0.45) ->
     thing = _noun_phrase(p, noun, definite, unfit="done age" if mending else "broken done")
     if verb.gloss in ("MAKE", "SEW", "KNIT") and any("age" in s.tags for s in thing.signs[1:]):
         raise NoWord("a quality of a thing to be made")
-    tail, signs = "", []
+    tail = ""
+    signs: list[Concept] = []
     if tools and (verb.gloss == "ADD" or p.chance(extras)):
         tool = p.among(tools)
         tail, signs = _tool_phrase(p, preposition, tool)
@@ -498,7 +500,8 @@ def _chain(p: Pool, before: Sequence[Clause]) -> Clause:
         raise NoWord("a second step")
     start, _, time = _timed(p, "step", 0.3, True)
     _, preposition, tools = p.choice(uses)
-    tail, signs = "", []
+    tail = ""
+    signs: list[Concept] = []
     if tools and (preposition in ("to", "into") or p.chance(0.5)):
         tail, signs = _tool_phrase(p, preposition, p.among(tools))
     pronoun = "them" if first.thing.plural else "it"
@@ -555,7 +558,8 @@ def _tell(p: Pool, before: Sequence[Clause]) -> Clause:
     modal = p.pick("modal") if p.chance(0.35) else None
     if mood in ("HOW", "WHEN") or (modal and tense == "now"):
         tense = "habit"
-    start, end, time = "", "", []
+    start, end = "", ""
+    time: list[Concept] = []
     if not (before or mood in ("WHEN", "HOW")):
         tags = _habits(action.topic, "future request" if modal else tense)
         start, end, time = _timed(p, tags, 0.4, False)
@@ -614,7 +618,8 @@ def _gather(p: Pool, before: Sequence[Clause]) -> Clause:
         mood = "?"
     negated = mood == "." and p.chance(0.2) and "some" not in text.split()
     tense = "future" if verb.gloss != "NEED" and p.chance(0.3) else "habit"
-    start, end, time = "", "", []
+    start, end = "", ""
+    time = []
     if not before and tense == "future":
         start, end, time = _timed(p, "future", 0.6, False)
     if mood != ".":
@@ -627,8 +632,8 @@ def _gather(p: Pool, before: Sequence[Clause]) -> Clause:
     wh = [p.get(mood)] if len(mood) > 1 else []
     order = (*(p.say(w, "word") for w in wh), aux, who) if mood != "." else (start, who, aux)
     said = phrase(*order, main, text, end)
-    signs = (*time, person, *signs, verb, *wh)
-    return Clause(said, signs, "?" if mood != "." else ".", negated, domain)
+    ordered = (*time, person, *signs, verb, *wh)
+    return Clause(said, ordered, "?" if mood != "." else ".", negated, domain)
 
 
 _EVERY = {  # tags that hold all nouns of a domain together
@@ -655,7 +660,8 @@ def _describe(p: Pool, before: Sequence[Clause]) -> Clause:
     negated = mood == "." and p.chance(0.25)
     word = p.say(quality, "word")
     signs = [*thing.signs, quality]
-    start, end, time = "", "", []
+    start, end = "", ""
+    time: list[Concept] = []
     if not before and quality.gloss in ("HOT", "COLD", "READY", "BROKEN"):
         start, end, time = _timed(p, "now", 0.4, False)
     domain = noun.kind if noun.kind != "tool" else ""

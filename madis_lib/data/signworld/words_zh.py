@@ -81,7 +81,7 @@ _PEOPLE = [
 _THINGS = [
     _thing("苹果", "个", "food fruit sweet dear size red"),
     _thing("水", "杯", "drink plain"),
-    _thing("书", "本", "read dear new easy"),
+    _thing("书", "本", "read write dear new easy"),
     _thing("饭", "碗", "food cook plain", "饭|米饭"),
     _thing("衣服", "件", "wear wash dear new red size pretty clean"),
     _thing("茶", "杯", "drink plain dear"),
@@ -89,8 +89,8 @@ _THINGS = [
     _thing("鸡蛋", "个", "food cook dear"),
     _thing("电影", "部", "film pretty-film"),
     _thing("门", "扇", "open new"),
-    _thing("作业", "份", "write easy"),
     _thing("面条", "碗", "food cook tasty"),
+    _thing("作业", "份", "write easy"),
     _thing("车", "辆", "drive dear new wash red fix clean", "车|汽车"),
     _thing("牛奶", "杯", "drink dear"),
     _thing("报纸", "份", "read"),
@@ -387,7 +387,8 @@ def _go(p: Pool, before: Sequence[Clause]) -> Clause:
     mood = _mood(p, "怎么", "哪里", "什么时候", "谁", "为什么")
     who = p.pick("person")
     negated = mood == "." and p.chance(0.2)
-    when, times, past = "", [], False
+    when, past = "", False
+    times: list[Concept] = []
     if mood != "什么时候":
         when, times, past = _when(p, before, "day past habit part")
     signs = [*times, *([] if mood == "哪里" else [place]), *([] if mood == "谁" else [who])]
@@ -514,7 +515,8 @@ def _await(p: Pool, before: Sequence[Clause]) -> Clause:
         raise NoWord("somebody else")
     mood = _mood(p, "谁", "哪里", "为什么", "什么时候")
     negated = mood == "." and p.chance(0.2)
-    when, times, past = "", [], False
+    when, past = "", False
+    times: list[Concept] = []
     if mood != "什么时候":
         when, times, past = _when(p, before, "day past part")
     where, places = _where(p, "wait city eat sport study" if verb.gloss != "帮助" else "", 0.6)

@@ -11,12 +11,32 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from madis_lib.experiments.suite import Suite
+from madis_lib.reporting.figures.architecture import fig2
+from madis_lib.reporting.figures.corpus import corpus_statistics
 from madis_lib.reporting.figures.curves import training
+from madis_lib.reporting.figures.gates import fig4, fig10
 from madis_lib.reporting.figures.headline import headline
+from madis_lib.reporting.figures.masked import fig8
 from madis_lib.reporting.figures.orders import fig3
+from madis_lib.reporting.figures.overview import fig1
+from madis_lib.reporting.figures.strips import strip
 from madis_lib.reporting.figures.style import save
 
-__all__ = ["ALL", "Entry", "fig3", "headline", "save", "training"]
+__all__ = [
+    "ALL",
+    "Entry",
+    "corpus_statistics",
+    "fig1",
+    "fig2",
+    "fig3",
+    "fig4",
+    "fig8",
+    "fig10",
+    "headline",
+    "save",
+    "strip",
+    "training",
+]
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,29 @@ ALL = (
         "the model took from the words.",
     ),
     Entry(
+        "strip",
+        strip,
+        "True and generated signing",
+        "The test sentence of median error: half of the test set is signed better, half worse. "
+        "Each row is spread over its own length. Right hand orange, left hand blue.",
+    ),
+    Entry(
+        "fig1",
+        fig1,
+        "Fig. 1: from left to right, or all over at once",
+        "(a) A token of each part stands for four frames; equal shades are equal codes. (b) and "
+        "(c) write the same tokens. Notice how (c), a real trace of the sampler, has the whole "
+        "sentence in outline after a few steps, and settles where it ends.",
+    ),
+    Entry(
+        "fig2",
+        fig2,
+        "Fig. 2: one model, two stages",
+        "Drawn with the values the trained models compute. Notice what differs: fine-tuning keeps "
+        "the text, masks signs only in patterns the sampler can meet, and embeds full triples by "
+        "the mixture of parts.",
+    ),
+    Entry(
         "fig3",
         fig3,
         "Fig. 3: the order of unmasking, with and without temporal checkpoints",
@@ -49,10 +92,46 @@ ALL = (
         "orders. The model was trained with checkpoints, so (a) shows it off its habit.",
     ),
     Entry(
+        "fig4",
+        fig4,
+        "Fig. 4: an average, or a mixture of parts",
+        "(b) and (c) show weights that the gate of the fine-tuned model gives to triples of the "
+        "test set; pictures are those triples decoded. Notice that the weights depend on the "
+        "triple, which an average cannot do.",
+    ),
+    Entry(
+        "fig8",
+        fig8,
+        "Fig. 8: signs rebuilt from what is left of them",
+        "The pretrained model sees the text and the unmasked tokens; the latents it predicts for "
+        "the others are decoded. Notice how little a quarter of masked tokens costs over the "
+        "tokenizer alone, and that with nothing but the text left the motion falls back to an "
+        "average.",
+    ),
+    Entry(
+        "fig10",
+        fig10,
+        "Fig. 10 and Table 5: which hand the gate listens to",
+        "(a) For each kind of sign the longest in the test set, with SignWorld's own truth about "
+        "handedness. (b) The mean over all signs of the test set, with 95 % intervals over signs. "
+        "If the paper's finding holds here, a one-handed sign gives its hand more weight than the "
+        "idle one.",
+        needs_truth=True,
+    ),
+    Entry(
         "training",
         training,
         "Training",
-        "Averages over about a hundred stretches of each run. Notice that fine-tuning starts far "
-        "lower than pretraining did: pretraining is not in vain.",
+        "Averages over about a hundred stretches of each run. Codebook use (b) falls when codes "
+        "die and rises when they are revived; the losses should still be falling slightly at the "
+        "end of a short run.",
+    ),
+    Entry(
+        "corpus",
+        corpus_statistics,
+        "SignWorld beside what is known of a real corpus",
+        "Signs last about as long as in Phoenix-2014T (16 frames at 25 a second, transitions "
+        "included); sentences are shorter at small presets, whose canvas is short.",
+        needs_truth=True,
     ),
 )

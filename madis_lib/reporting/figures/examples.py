@@ -35,10 +35,7 @@ class Example:
 def truth_of(suite: Suite, corpus: str, index: int) -> dict[str, Any] | None:
     """Truth of one test sentence, or None on real data."""
     found = suite.truth(corpus, "test")
-    if found is None:
-        return None
-    one = found[index]
-    return one if isinstance(one, dict) else vars(one)
+    return None if found is None else found[index]
 
 
 def sentence_errors(suite: Suite, corpus: str) -> tuple[np.ndarray, str]:

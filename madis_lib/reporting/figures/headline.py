@@ -67,7 +67,8 @@ def headline_sentence(suite: Suite) -> str:
         ]
         wins, name = sum(b is True for b in beaten), html.escape(tables.CORPUS_NAMES[corpus])
         told.append(f"{name} {wins} of {len(beaten)}")
+    kind = "" if suite.data else "SignWorld in the manner of "
     return (
-        "Against the signing of another sentence (shuffled text) it is better, with a 95 % "
-        f"interval off zero, on this many metrics: {'; '.join(told)}."
+        "Against its own signing of another sentence (shuffled text) it is better, with a 95 % "
+        f"interval off zero, on this many metrics: {kind}{'; '.join(told)}."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -94,7 +95,7 @@ def _draw_stages(axes: Axes, size: int, steps: int) -> None:
         )  # fmt: skip
 
 
-def _draw_orders(axes: Axes, size: int, k: int) -> dict[str, list[float]]:
+def _draw_orders(axes: Axes, size: int, k: int) -> dict[str, Any]:
     lengths = np.arange(8, PAPER_M + 1, 4)
     eq4 = [utc.log10_eq4(int(m), PAPER_K) for m in lengths]
     eq5 = [utc.log10_eq5(int(m), PAPER_K) for m in lengths]

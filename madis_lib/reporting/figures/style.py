@@ -42,8 +42,8 @@ def fonts() -> list[str]:
     return ["DejaVu Sans", *(name for name in chinese if name in installed)]
 
 
-def settings() -> dict[str, Any]:
-    """matplotlib settings of every figure."""
+def settings() -> Any:  # matplotlib's own type lists its keys one by one
+    """matplotlib settings of every figure, a dict."""
     return {
         "figure.facecolor": PAPER,
         "figure.dpi": 110,

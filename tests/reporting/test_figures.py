@@ -1,0 +1,107 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from madis_lib import utc
+from madis_lib.reporting import figures
+from madis_lib.reporting.figures import examples, gates, masked, orders, style
+from madis_lib.systems.madis import MaDiSSystem
+
+
+def test_every_figure_is_kept_with_its_data_and_provenance(report):
+    for entry in figures.ALL:
+        for suffix in ("svg", "png"):
+            assert (report / "figures" / f"{entry.name}.{suffix}").stat().st_size > 5_000
+        sidecar = json.loads((report / "figures" / f"{entry.name}.json").read_text())
+        assert sidecar["data"] and sidecar["provenance"]["preset"] == "tiny"
+        assert sidecar["provenance"]["runs"]["pretrained"]
+
+
+def test_figures_are_the_same_each_time(suite, tmp_path):
+    for folder in ("a", "b"):
+        figures.save(figures.fig3(suite), tmp_path / folder, "fig3", {})
+    first, second = ((tmp_path / f / "fig3.svg").read_bytes() for f in ("a", "b"))
+    assert first == second
+
+
+def test_the_median_sentence_has_half_the_errors_on_each_side():
+    errors = np.array([0.9, 0.1, 0.5, 0.5, 0.2])
+    assert examples.median_index(errors) == 2
+    assert examples.median_index(np.array([3.0, 1.0, 2.0, 4.0])) == 2  # the lower of the middle two
+
+
+def test_the_example_is_the_stored_result(suite):
+    found = examples.median_example(suite, "phoenix")
+    errors, _ = examples.sentence_errors(suite, "phoenix")
+    assert (errors < errors[found.index]).sum() <= len(errors) / 2
+    assert (errors > errors[found.index]).sum() <= len(errors) / 2
+    assert len(found.generated) == 4 * len(found.tokens)
+    again = suite.system("phoenix").generate([found.text])[0]
+    np.testing.assert_array_equal(again.tokens, found.tokens)
+
+
+def test_fig3_shows_traces_of_the_sampler(suite):
+    data = figures.fig3(suite).data
+    size, steps = suite.preset.model.max_tokens, suite.preset.model.max_tokens // 4
+    for name in ("vanilla", "utc"):
+        written = np.array(data[name]["step"])
+        assert len(written) == size and set(written) == set(range(steps))
+    quarter, half = utc.grids(size)
+    stages = [len(s) for s in utc.stage_schedule(size, steps)]
+    step = torch.as_tensor(data["utc"]["step"])
+    assert torch.equal(step < stages[0], quarter)
+    assert torch.equal(step < stages[0] + stages[1], half)
+
+
+def test_order_counts_are_exact():
+    found = orders.orders(8, 2)
+    assert 10 ** found["eq4"] == pytest.approx(math.factorial(8) / 2**4)
+    assert 10 ** found["eq5"] == pytest.approx(1 * 1 * math.factorial(4) / 2**2)
+
+
+def test_rebuilding_without_masks_is_the_tokenizer_alone(suite):
+    system = MaDiSSystem.load(suite.pretrained.folder / "model", suite.tokenizer)
+    texts, codes = suite.texts("csl", "test"), suite.tokens("csl", "test")
+    with torch.no_grad():
+        alone = [suite.tokenizer.decode(torch.as_tensor(c)[None])[0].numpy() for c in codes]
+    for clip, expected in zip(masked.rebuild(system, texts, codes, 0.0), alone, strict=True):
+        np.testing.assert_allclose(clip, expected, atol=1e-4)
+    changed = masked.rebuild(system, texts, codes, 1.0)
+    assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(changed, alone, strict=True))
+    assert [len(c) for c in changed] == [len(c) for c in alone]
+
+
+def test_errors_of_the_truth_are_zero(suite):
+    clips = suite.clips("csl", "test")[:2]
+    for values in masked.errors_mm(clips, clips).values():
+        np.testing.assert_allclose(values, 0, atol=1e-6)
+
+
+def test_gate_weights_follow_the_truth_about_hands(suite):
+    found = gates.signs(suite, "csl")
+    truth = suite.truth("csl", "test")
+    assert len(found) == sum(len(examples.truth_of(suite, "csl", i)["glosses"]) for i in range(5))
+    assert len(truth) == 5
+    for sign in found:
+        of = examples.truth_of(suite, "csl", sign.sentence)
+        hands = of["handedness"][of["glosses"].index(sign.gloss)]
+        expected = {"one": "left" if of["left_dominant"] else "right"}.get(hands, hands)
+        assert sign.kind == expected
+        np.testing.assert_allclose(sign.weights.sum(1), 1, atol=1e-5)
+    for row in gates.mean_by_category(found):
+        assert row["low"] <= row["weight"] <= row["high"]
+
+
+def test_telling_triples():
+    codes = np.arange(12).reshape(4, 3)
+    weights = np.array([[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.34, 0.33, 0.33], [0.2, 0.2, 0.6]])
+    assert list(gates.telling_triples(codes, weights).values()) == [0, 1, 3, 2]
+
+
+def test_equal_codes_have_equal_shades():
+    shades = style.code_colours(np.array([3, 3, 5]), "left", 10)
+    assert (shades[0] == shades[1]).all() and (shades[0] != shades[2]).any()
+    assert shades.min() >= 0 and shades.max() <= 1

@@ -1,0 +1,194 @@
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+
+import nbformat
+import pytest
+
+from madis_lib.reporting import equations, notebook_runs, page, provenance
+from madis_lib.reporting import reproduce as reproducing
+from madis_lib.reporting.reproduce import reproduce
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+class Page(html.parser.HTMLParser):
+    """Tags, and every address that a browser would open or could follow."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attributes if k in ("src", "href", "xlink:href", "data")]
+        for key, value in attributes:
+            if key == "srcdoc":
+                inner = Page(value)
+                self.addresses += inner.addresses
+
+
+def test_an_unknown_preset_names_the_choices(tmp_path):
+    with pytest.raises(ValueError, match="unknown preset 'nope': choose one of .*quick"):
+        reproduce("nope", tmp_path / "home", tmp_path / "reports")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def again(report, home, monkeypatch):
+    """Call reproduce once more, without drawing the figures that are there already."""
+    monkeypatch.setattr(reproducing, "_write_figures", lambda *_: None)
+
+    def call(notebooks=False):
+        return reproduce("tiny", home, report.parent, None, notebooks)
+
+    return call
+
+
+def test_a_second_call_repeats_nothing_and_numbers_its_steps(report, again, capsys):
+    first = json.loads((report / "provenance.json").read_text())
+    again()
+    told = capsys.readouterr().out
+    assert told.count("found from an earlier run") == len(first["runs"])
+    steps = re.findall(r"^\[ ?(\d+)/(\d+)\]", told, re.MULTILINE)
+    assert [int(n) for n, _ in steps] == list(range(1, int(steps[0][1]) + 1))
+    assert "synthetic" in told and "gloss error" in told
+    second = json.loads((report / "provenance.json").read_text())
+    assert not any(run["made_now"] for run in second["runs"])
+    kept = ("name", "key", "seconds", "peak_memory_mb")
+    for a, b in zip(first["runs"], second["runs"], strict=True):
+        assert [a.get(k) for k in kept] == [b.get(k) for k in kept]
+
+
+def test_provenance_says_what_was_run(report):
+    record = json.loads((report / "provenance.json").read_text())
+    assert record["preset"] == "tiny" and record["seed"] == 0
+    assert record["configuration"]["corpus"]["signs"] == 40
+    assert record["peak_memory_mb"]["process"] > 50
+    assert {"torch", "transformers"} <= set(record["packages"])
+    assert all(re.fullmatch("[0-9a-f]{16}", run["key"]) for run in record["runs"])
+
+
+def test_the_commit_or_the_version(tmp_path, monkeypatch):
+    assert provenance.commit()
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "a" / "b" / "provenance.py"))
+    assert provenance.commit().startswith("version ")
+
+
+def test_the_page_says_first_that_it_is_synthetic(report):
+    text = (report / "report.html").read_text(encoding="utf-8")
+    assert text.index("Everything you see here is synthetic") < text.index("<figure")
+    assert "smoke size: no verdict on the paper" in text
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(report):
+    text = (report / "report.html").read_text(encoding="utf-8")
+    shown = Page(text)
+    for address in shown.addresses:
+        assert address.startswith(("#", "data:", "figures/", "tables/", "notebooks/")), address
+        if address.startswith(("figures/", "tables/", "notebooks/")):
+            assert (report / address).is_file(), address
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert shown.tags.count("iframe") == 3 and "script" not in shown.tags
+    assert "default-src 'none'" in text
+
+
+def test_five_formulas_beside_their_code(report):
+    text = (report / "report.html").read_text(encoding="utf-8")
+    assert text.count("<math ") == 5
+    numbers = [item.equation.number for item in equations.shown()]
+    assert numbers == [1, 2, 3, 4, 5]
+    for item in equations.shown():
+        assert item.place in text
+        name = item.name.rsplit(".", 1)[1]
+        assert item.source.startswith(f"def {name}(")
+        file, line = item.place.split(":")
+        lines = (equations.ROOT / file).read_text(encoding="utf-8").splitlines()
+        assert lines[int(line) - 1].startswith(f"def {name}(")
+
+
+def test_text_from_data_cannot_become_markup(report, suite, monkeypatch):
+    hostile = '</script><script>alert(1)</script><img src=x onerror=alert(2)> __BODY__ & "'
+    record = json.loads((report / "provenance.json").read_text())
+    plain = Page(page.render(suite, report, record))
+    for corpus in ("csl", "phoenix", "how2sign"):
+        texts = [hostile] * len(suite.texts(corpus, "test"))
+        monkeypatch.setitem(suite._texts, (corpus, "test"), texts)
+    record |= {"commit": hostile, "device": hostile, "notebook_failure": hostile}
+    record["runs"][0]["title"] = hostile
+    found = Page(page.render(suite, report, record))
+    assert "script" not in found.tags
+    assert found.tags.count("img") == plain.tags.count("img")
+
+
+def requests_of(path, folder) -> set[str]:
+    """What a page asks the network for, by the browser's own log; its updates do not count."""
+    log = folder / "net.json"
+    done = subprocess.run(
+        [
+            CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}",
+            "--virtual-time-budget=3000", "--dump-dom", path.resolve().as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "</html>" in done.stdout
+    asked = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
+    return {
+        p["url"]
+        for p in asked
+        if p.get("initiator", "not an origin") != "not an origin" and p["url"].startswith("http")
+    }
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_opens_the_page_without_a_request(report, tmp_path):
+    for name in ("page", "control"):
+        (tmp_path / name).mkdir()
+    assert requests_of(report / "report.html", tmp_path / "page") == set()
+    control = tmp_path / "control.html"
+    control.write_text('<html><img src="http://example.org/x.png"></html>')
+    assert requests_of(control, tmp_path / "control") == {"http://example.org/x.png"}
+
+
+def notebook(path, *cells):
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    made.cells[0].metadata["tags"] = ["parameters"]
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(made, path)
+
+
+def test_notebooks_get_the_preset_and_a_failure_names_its_cell(tmp_path):
+    source, out = tmp_path / "notebooks", tmp_path / "out"
+    check = "import madis_lib\nassert (PRESET, HOME[-4:]) == ('tiny', 'home')"
+    notebook(source / "00.ipynb", "PRESET, HOME = 'quick', '.'", check)
+    told = []
+    done = notebook_runs.execute("tiny", tmp_path / "home", out, source, told.append)
+    assert [p.name for p in done] == ["00.ipynb"] and done[0].is_file() and len(told) == 1
+    source = tmp_path / "failing"
+    notebook(source / "01.ipynb", "PRESET = HOME = ''", "raise KeyError('gone')")
+    with pytest.raises(ValueError, match=r"01\.ipynb.*cell .* failed with KeyError: .*gone"):
+        notebook_runs.execute("tiny", tmp_path / "home", out, source, told.append)
+
+
+def test_no_notebooks_are_skipped_with_a_note(tmp_path):
+    told = []
+    assert notebook_runs.execute("tiny", tmp_path, tmp_path, tmp_path / "none", told.append) == []
+    assert "skipped" in told[0]
+
+
+def test_the_report_survives_a_failing_notebook(report, again, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("notebooks/05.ipynb: cell 3 failed")
+
+    monkeypatch.setattr(notebook_runs, "execute", fail)
+    with pytest.raises(ValueError, match="05.ipynb"):
+        again(notebooks=True)
+    assert "cell 3 failed" in (report / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,106 @@
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from madis_lib import paper
+from madis_lib.experiments import evaluate
+from madis_lib.reporting import tables
+
+SYSTEMS = ["MaDiS", "mean pose", "random clip", "shuffled text", "tokenizer round trip"]
+
+
+def frame_of(marks: dict[str, str], preset="laptop") -> pd.DataFrame:
+    """A table of one metric; ``marks`` says for each bound whether MaDiS beats it."""
+    rows = [
+        {"preset": preset, "corpus": "csl", "system": system, "source": tables.MEASURED}
+        | {"metric": "dtw_body", "unit": "m", "n": 9, "estimate": 1.0, "low": 0.5, "high": 1.5}
+        | {"madis_better": marks.get(system, "")}
+        for system in SYSTEMS
+    ]
+    reported = {"source": tables.AS_REPORTED, "estimate": 5.99, "madis_better": ""}
+    return pd.DataFrame([*rows, rows[0] | reported | {"low": np.nan, "high": np.nan}])
+
+
+def test_a_table_holds_every_system_and_metric_with_its_interval(suite):
+    frame = tables.results(suite, "phoenix")
+    measured = frame[frame.source == tables.MEASURED]
+    assert list(measured.system.unique()) == SYSTEMS
+    assert set(measured.metric) == set(evaluate.METRICS)
+    assert len(measured) == len(SYSTEMS) * len(evaluate.METRICS)
+    assert (measured.low <= measured.high).all()
+    scores = suite.evaluated("phoenix").result["scores"]["random clip"]
+    row = measured[(measured.system == "random clip") & (measured.metric == "gloss_error")].iloc[0]
+    expected = evaluate.summary(scores, "gloss_error")
+    assert (row.estimate, row.low, row.high) == pytest.approx(tuple(expected))
+
+
+def test_verdicts_are_those_of_the_paired_comparison(suite):
+    frame = tables.results(suite, "csl")
+    scores = suite.evaluated("csl").result["scores"]
+    for row in frame[frame.source == tables.MEASURED].itertuples():
+        if row.system == "MaDiS":
+            assert row.madis_better == ""
+        elif row.metric in ("dtw_body", "sibleu_hands"):
+            found = evaluate.beats(scores["MaDiS"], scores[row.system], row.metric)
+            assert row.madis_better == tables.MARK[found]
+
+
+def test_the_papers_numbers_stand_apart_as_reported(suite):
+    frame = tables.results(suite, "how2sign")
+    reported = frame[frame.source == tables.AS_REPORTED]
+    assert set(reported.system) == {"MaDiS", "MDLM baseline"}
+    assert "gloss_error" not in set(reported.metric)
+    for row in reported.itertuples():
+        key = {"MaDiS": "madis", "MDLM baseline": "mdlm"}[row.system]
+        assert row.estimate == paper.TABLE_1.value(key, f"how2sign.{row.metric}")
+    page = tables.html(frame)
+    assert page.index("as reported, real data") > page.index("tokenizer round trip")
+
+
+def test_bold_only_when_every_bound_is_beaten():
+    all_beaten = dict.fromkeys(tables.FLOORS, "✓") | {tables.CEILING: "✗"}
+    assert tables.best(frame_of(all_beaten)) == {("MaDiS", "dtw_body")}
+    assert r"\textbf{1.00}" in tables.latex(frame_of(all_beaten))
+    assert tables.latex(frame_of(all_beaten)).count(r"\textbf") == 1
+    for mark in ("–", "✗"):
+        frame = frame_of(all_beaten | {"mean pose": mark})
+        assert tables.best(frame) == set()
+        assert r"\textbf" not in tables.latex(frame) and "<b>" not in tables.html(frame)
+
+
+def test_failures_are_said_in_words():
+    frame = frame_of({"mean pose": "✗", "random clip": "–", "shuffled text": "✓"})
+    said = tables.failure_sentence(frame)
+    assert "worse than mean pose on DTW-JPE body" in said
+    assert "not separated from random clip on DTW-JPE body" in said
+    assert "shuffled" not in said
+    assert "beats every bound" in tables.failure_sentence(frame_of(dict.fromkeys(SYSTEMS, "✓")))
+
+
+def test_small_presets_say_that_they_decide_nothing():
+    assert tables.SMOKE.lower() in tables.markdown(frame_of({}, preset="quick")).lower()
+    assert "smoke" not in tables.markdown(frame_of({}, preset="laptop")).lower()
+
+
+def test_files_hold_the_same_numbers(suite, tmp_path):
+    frame = tables.results(suite, "phoenix")
+    tables.write(frame, tmp_path, "results-phoenix")
+    with (tmp_path / "results-phoenix.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(frame)
+    assert float(rows[0]["estimate"]) == pytest.approx(frame.iloc[0].estimate)
+    tex = (tmp_path / "results-phoenix.tex").read_text(encoding="utf-8")
+    assert r"\toprule" in tex and r"\%" in tex and "↓" not in tex.split("\\begin", 1)[1]
+    lines = (tmp_path / "results-phoenix.md").read_text(encoding="utf-8").splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert len(table) == 2 + len(SYSTEMS) + 2
+
+
+def test_tokenizer_quality(suite):
+    frame = tables.tokenizer(suite)
+    assert list(frame.part) == ["body", "left", "right"]
+    assert (frame["codes used"] <= frame["codes"]).all()
+    assert (frame.perplexity <= frame["codes used"] + 1e-6).all()
