@@ -40,11 +40,7 @@ format: env ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 notebooks: env ## Execute every notebook with papermill into reports/PRESET/notebooks
-	@set -e; mkdir -p reports/$(PRESET)/notebooks; \
-	for notebook in notebooks/[0-9]*.ipynb; do \
-	  (set -x; OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/papermill -k python3 --cwd notebooks \
-	    -p preset $(PRESET) $(ARGS) $$notebook reports/$(PRESET)/notebooks/$${notebook##*/}); \
-	done
+	$(BIN)/madis notebooks --preset $(PRESET) $(ARGS)
 
 report: env ## Build the report again from the stored results
 	$(BIN)/madis report --preset $(PRESET) $(ARGS)

@@ -6,18 +6,17 @@ come from.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
-
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 app = SubcommandApp()
-Language = Literal["zh", "de", "en"]
 HOME = Path(".madis")
 
 
@@ -48,7 +47,7 @@ def reproduce(
 @app.command
 def generate(
     text: Annotated[Positional[str], arg(help="the sentence to sign")],
-    language: Language = "en",
+    language: str = "en",
     out: Path = Path("sign.html"),
     checkpoint: Path | None = None,
     temperature: float = 0.0,
@@ -72,26 +71,28 @@ def generate(
 
 
 @app.command
-def corpus(
-    annotations: Annotated[Path, arg(help="table of name, text, glosses (and split), or text file")],
-    out: Path,
-    language: Literal["csl", "phoenix", "how2sign"] = "phoenix",
-) -> None:
+def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> None:
     """Render sentences with glosses into a corpus in the real on-disk layout.
 
     Args:
-        annotations: see the notebook 01 for the columns.
-        out: folder that will hold the corpus.
-        language: which corpus layout and frame rate to use.
+        annotations: a .tsv, .csv or .jsonl with name, text, glosses, language (zh, de or en) and,
+            if there is one, split; or a sentence file such as train.de with train.gloss beside it;
+            or a folder of such pairs.
+        out: folder that will hold the corpus; each language goes into its own corpus.
+        seed: of signers and style.
     """
     from madis_lib.data.signworld import annotations as rendering
 
-    rendering.render(rendering.read_annotations(annotations), out, language)
-    print(out)
+    counts = rendering.render(rendering.read_annotations(annotations), out, seed)
+    for name, number in counts.items():
+        print(f"{name}: {number} sentences, real text or yours, rendered signing")
+    print(f"written to {out}; look at it with: madis check-data {out}")
 
 
 @app.command(name="check-data")
-def check_data(path: Annotated[Positional[Path], arg(help="folder that holds the corpora")]) -> None:
+def check_data(
+    path: Annotated[Positional[Path], arg(help="folder that holds the corpora")],
+) -> None:
     """Say what is in a data folder, what is missing, and how to mend it."""
     from madis_lib.data import check
 
@@ -99,6 +100,38 @@ def check_data(path: Annotated[Positional[Path], arg(help="folder that holds the
     print(found)
     if not found.ok:
         raise SystemExit(1)
+
+
+@app.command
+def report(
+    preset: str = "quick", reports: Path = Path("reports"), data: Path | None = None
+) -> None:
+    """Build tables, figures and the page again from finished runs; nothing is trained.
+
+    Args:
+        preset: quick, laptop, gpu or paper.
+        reports: where the report goes, in a folder named after the preset.
+        data: as it was given to reproduce.
+    """
+    from madis_lib.reporting import reproduce as run
+
+    page = run.rebuild(preset, HOME, reports, data)
+    print(f"\nThe report: {page.resolve()}")
+
+
+@app.command
+def notebooks(preset: str = "quick", reports: Path = Path("reports")) -> None:
+    """Execute the notebooks as reproduce does; runs they need are found, or made.
+
+    Args:
+        preset: quick, laptop, gpu or paper.
+        reports: where the executed notebooks go, in PRESET/notebooks.
+    """
+    from madis_lib import presets
+    from madis_lib.reporting import notebook_runs
+
+    presets.get(preset)
+    notebook_runs.execute(preset, HOME, reports / preset / "notebooks")
 
 
 @app.command
@@ -112,7 +145,11 @@ def runs(preset: str = "quick") -> None:
     from madis_lib.experiments.store import Store
 
     presets.get(preset)
-    for line in Store(HOME / preset).listing():
+    listing = Store(HOME / preset).listing()
+    if len(listing) == 1:
+        print(f"no runs of {preset} in {HOME}; make them with: madis reproduce --preset {preset}")
+        return
+    for line in listing:
         print(line)
 
 
@@ -136,6 +173,23 @@ def main() -> None:
     except (ValueError, OSError, FloatingPointError) as error:
         if os.environ.get("MADIS_DEBUG"):
             raise
-        message = " ".join(str(error).split()) or type(error).__name__
-        print(f"madis: error: {message}", file=sys.stderr)
+        print(f"madis: error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+FIXES = {
+    errno.ENOSPC: "make room and run the same command again",
+    errno.EFBIG: "allow larger files (ulimit -f) and run the same command again",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EACCES: "choose another folder, or change its permissions",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; choose another",
+}
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, where, and what to do about it."""
+    message = str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        message += f"; {FIXES[error.errno]}" if error.errno in FIXES else ""
+    return " ".join(message.split()) or type(error).__name__

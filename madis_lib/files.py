@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = 1 << 20  # bytes left on a disk that count as none
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it becomes ``path``, on error it is gone.
 
-    A killed process may leave a ``.tmp-*`` file, never a partial ``path``.
+    Errors of the writing are OSErrors that name ``path``.  A killed process may leave a ``.tmp-*``
+    file, never a partial ``path``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,5 +29,19 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         os.replace(temporary, path)
+    except Exception as error:
+        if cause := _cause(error, temporary, path):
+            raise cause from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _cause(error: Exception, temporary: Path, path: Path) -> OSError | None:
+    """The OSError about ``path`` that a failed write stands for; None when it is another error."""
+    if isinstance(error, OSError) and error.errno is not None:
+        ours = error.filename in (None, str(temporary))
+        return OSError(error.errno, error.strerror, str(path)) if ours else None
+    if shutil.disk_usage(path.parent).free < FULL:  # numpy, torch and safetensors do not say so
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,10 @@ class Batch:
         return Batch(*(x.to(device) for x in vars(self).values()))
 
 
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, terms)
+
+
 def canvas(codes: Tensor, lengths: Tensor, size: int, vocab: Vocab) -> Tensor:
     """Sign ids ``[B, size, 3]``: a sample's triples, then eos to the end."""
     ids = torch.full((len(codes), size, 3), vocab.eos, device=codes.device)
@@ -62,7 +67,7 @@ def sign_token_loss(
 ) -> Tensor:
     """Eq. 3 on sign positions, summed over the three parts."""
     targets = head_targets(ids, model.vocab)
-    return sum(
+    return _total(
         diffusion.token_loss(logits, x0.clamp(0, logits.shape[-1] - 1), masked, t, valid, count)
         for logits, x0 in zip(model.sign_logits(hidden), targets, strict=True)
     )
@@ -83,8 +88,8 @@ def latent_loss(
         scalar: the sum over parts of the mean; 0 when nothing is masked.
     """
     if not masked.any():
-        return sum(h.sum() * 0 for h in predicted)
-    return sum(
+        return _total(h.sum() * 0 for h in predicted)
+    return _total(
         F.smooth_l1_loss(h[masked], book[codes[..., p][masked]])
         for p, (h, book) in enumerate(zip(predicted, codebooks, strict=True))
     )
@@ -106,10 +111,10 @@ def physical_loss(
         masked: masked positions that hold codes, bool ``[B, L]``.
     """
     if not masked.any():
-        return sum(h.sum() * 0 for h in predicted)
+        return _total(h.sum() * 0 for h in predicted)
     frames = masked.repeat_interleave(FRAMES_PER_TOKEN, 1)
     target = split(motion).values()
-    return sum(
+    return _total(
         F.smooth_l1_loss(decode(h, lengths)[frames], s[frames])
         for h, decode, s in zip(predicted, decoders, target, strict=True)
     )

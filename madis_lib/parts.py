@@ -18,7 +18,7 @@ columns    meaning
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -107,10 +107,12 @@ def axis_angles(features: Array) -> Array:
 
     Joints that features do not hold (hips to spine, eyes) keep the rest pose.
     """
-    zeros = torch.zeros if isinstance(features, torch.Tensor) else np.zeros
-    like = {"device": features.device} if isinstance(features, torch.Tensor) else {}
-    pose = zeros((*features.shape[:-1], 55, 3), dtype=features.dtype, **like)
-    lead = features.shape[:-1]
+    lead: tuple[int, ...] = tuple(features.shape[:-1])
+    pose: Any
+    if isinstance(features, torch.Tensor):
+        pose = features.new_zeros((*lead, 55, 3))
+    else:
+        pose = np.zeros((*lead, 55, 3), dtype=features.dtype)
     pose[..., 12:22, :] = features[..., 0:30].reshape(*lead, 10, 3)
     pose[..., 22, :] = features[..., 120:123]
     pose[..., 25:40, :] = features[..., 30:75].reshape(*lead, 15, 3)

@@ -92,8 +92,8 @@ def quick() -> Preset:
         train_tokenizer=TrainConfig(800, 128, 3e-3, warmup=50),
         tokenizer_window=32,
         tokenizer_warmup=150,
-        pretrain=TrainConfig(400, 64, 2e-3, warmup=50),
-        finetune=TrainConfig(600, 64, 2e-3, warmup=50),
+        pretrain=TrainConfig(400, 32, 2e-3, warmup=50),
+        finetune=TrainConfig(500, 32, 2e-3, warmup=50),
     )
 
 
@@ -106,9 +106,9 @@ def laptop() -> Preset:
         model=ModelConfig(128, 4, 4, 2, 32, 384, max_tokens=52, text_vocab=1024),
         train_tokenizer=TrainConfig(3000, 256, 3e-3, warmup=100),
         tokenizer_window=32,
-        tokenizer_warmup=200,
-        pretrain=TrainConfig(4000, 64, 2e-3, warmup=200),
-        finetune=TrainConfig(3000, 64, 1e-3, warmup=200),
+        tokenizer_warmup=300,
+        pretrain=TrainConfig(2000, 32, 2e-3, warmup=100),
+        finetune=TrainConfig(2500, 32, 1.5e-3, warmup=100),
     )
 
 

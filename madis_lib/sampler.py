@@ -38,7 +38,7 @@ def choose_triples(logits: list[Tensor], temperature: float, generator: torch.Ge
         codes ``[..., 3]`` (K_b in the body stream means eos) and mean log-probability ``[...]``.
     """
     picked, log_probs = [], []
-    body_eos = None
+    body_eos = torch.empty(0, dtype=torch.bool)  # known once the body, which comes first, is
     for part, raw in enumerate(logits):
         scores = torch.log_softmax(raw, -1)
         if part > 0:

@@ -88,3 +88,44 @@ class Golden:
 def golden() -> Golden:
     """The golden vectors in tests/golden, or in the folder that $MADIS_GOLDEN names."""
     return Golden(Path(os.environ.get("MADIS_GOLDEN", Path(__file__).parent / "golden")))
+
+
+# One tiny suite, from corpus to scores, for every test that needs runs.  Imports are late, so that
+# the settings above come first and other tests do not pay for them.
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory) -> Path:
+    """Where the runs of the tiny preset are kept."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def suite(home):
+    """The suite of the preset "tiny"; a run is made when a test first asks for it."""
+    from madis_lib import presets
+    from madis_lib.experiments.suite import Suite
+    from tests import tiny
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(presets.PRESETS, "tiny", tiny.preset)
+        yield Suite(tiny.preset(), home)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(suite, tmp_path_factory) -> Path:
+    """A folder as it is shipped: tokenizer, provenance, a model per corpus."""
+    from madis_lib.experiments.suite import CORPORA
+    from madis_lib.systems.madis import MaDiSSystem
+    from madis_lib.tokenizer import Tokenizer
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    suite.tokenizer.save(folder / "tokenizer.safetensors", half=True)
+    tokenizer = Tokenizer.load(folder / "tokenizer.safetensors")
+    for corpus in CORPORA:
+        system = suite.system(corpus)
+        shipped = MaDiSSystem(tokenizer, system.text, system.model, system.steps)
+        shipped.save(folder / corpus, half=True)
+    about = {"signs": suite.preset.corpus.signs, "preset": "tiny"}
+    (folder / "provenance.json").write_text(json.dumps(about))
+    return folder

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from filelock import FileLock
 
 from madis_lib.files import atomic_write
 
+COST = "cost.json"  # beside a result: what making it took
 # Raised when a change alters results of earlier runs.
 VERSIONS = {"signworld": 1, "tokenizer": 1, "model": 1, "sampler": 1, "metrics": 1}
 
@@ -31,6 +34,10 @@ class Run:
     key: str  # hexadecimal, 16 digits
     folder: Path
     result: dict[str, Any]
+
+
+class UnfinishedRunError(FileNotFoundError):
+    """A run that was only to be found has not been made."""
 
 
 def key_of(config: object) -> str:
@@ -52,6 +59,16 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self._may_work = True
+
+    @contextmanager
+    def only_finding(self) -> Iterator[None]:
+        """Within, a run that is not finished is an UnfinishedRunError; nothing is made."""
+        self._may_work = False
+        try:
+            yield
+        finally:
+            self._may_work = True
 
     def run(
         self,
@@ -74,6 +91,8 @@ class Store:
         key = key_of(config)
         folder = self.root / f"{name}-{key}"
         result_file = folder / "result.json"
+        if not self._may_work and _read(result_file) is None:
+            raise UnfinishedRunError(f"{folder}: this run is not finished")
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             result = _read(result_file)
@@ -84,6 +103,41 @@ class Store:
                 with atomic_write(result_file) as temporary:
                     temporary.write_text(json.dumps(result, indent=1))
         return Run(name, key, folder, result)
+
+    def listing(self) -> list[str]:
+        """A line for every run, oldest first; the first line names the columns."""
+        folders = [f for f in self.root.glob("*-*") if (f / "config.json").is_file()]
+        rows = [("run", "key", "state", "seconds", "MB", "age")]
+        rows += map(_row, sorted(folders, key=_began))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return [
+            "  ".join(
+                cell.ljust(width) if i < 3 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+
+
+def _began(folder: Path) -> float:
+    return (folder / "config.json").stat().st_mtime
+
+
+def _row(folder: Path) -> tuple[str, str, str, str, str, str]:
+    name, key = folder.name.rsplit("-", 1)
+    done, cost = (folder / "result.json").exists(), _read(folder / COST) or {}
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    seconds = f"{cost['seconds']:.0f}" if "seconds" in cost else "-"
+    age = _age(time.time() - _began(folder))
+    return name, key, "done" if done else "unfinished", seconds, f"{size / 1e6:.1f}", age
+
+
+def _age(seconds: float) -> str:
+    """A duration in its largest whole unit, such as "3 h"."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from madis_lib import objectives, train
 from madis_lib import body as bodies
+from madis_lib import objectives, train
 from madis_lib.data import layouts, signworld, stats
 from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
@@ -179,7 +179,8 @@ class Suite:
     def _tokenizer_quality(self, tokenizer: Tokenizer) -> dict[str, Any]:
         """Codes used, perplexity and reconstruction error on the test splits."""
         body = bodies.load()
-        tokens, errors = [], {"body": [], "hands": []}
+        tokens: list[torch.Tensor] = []
+        errors: dict[str, list[float]] = {"body": [], "hands": []}
         for corpus in CORPORA:
             for clip in self.clips(corpus, "test"):
                 x = torch.tensor(clip)[None]
@@ -231,9 +232,7 @@ class Suite:
         """Triples ``[L, 3]`` of a split."""
         folder = self.tokens_run.folder
         token_files.check_fingerprint(folder, self.tokenizer.fingerprint())
-        return [
-            token_files.read(folder, corpus, split, name) for name in self.names(corpus, split)
-        ]
+        return [token_files.read(folder, corpus, split, name) for name in self.names(corpus, split)]
 
     # -- the language model -----------------------------------------------------------------
 
@@ -347,7 +346,9 @@ class Suite:
         """Systems that know nothing of the sentence, and the tokenizer that knows all of it."""
         rng = np.random.default_rng(0)
         training = self.clips(corpus, "train")
-        mean_length = round(np.mean([len(c) for c in training]) / FRAMES_PER_TOKEN) * FRAMES_PER_TOKEN
+        mean_length = (
+            round(np.mean([len(c) for c in training]) / FRAMES_PER_TOKEN) * FRAMES_PER_TOKEN
+        )
         n = len(reference.features)
         mean_pose = np.concatenate(training).mean(0, dtype=np.float64).astype(np.float32)
         still = [np.repeat(mean_pose[None], mean_length, 0)] * n

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from madis_lib import presets
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import COST, Run, UnfinishedRunError
 from madis_lib.experiments.suite import CORPORA, Suite
 from madis_lib.files import atomic_write
 from madis_lib.reporting import figures, notebook_runs, page, provenance, tables
-
-COST = "cost.json"  # beside a run's result: what making it took
 
 
 def reproduce(
@@ -75,6 +73,24 @@ def reproduce(
     return report
 
 
+def rebuild(preset: str, home: Path, reports: Path, data: Path | None = None) -> Path:
+    """The report of runs that are all finished; nothing is trained and no notebook executed.
+
+    Takes and returns what :func:`reproduce` does.  FileNotFoundError names a run that is missing.
+    """
+    suite = Suite(presets.get(preset), home, data)
+    try:
+        with suite.store.only_finding():
+            for _, find, _ in _steps(suite):
+                find()
+    except UnfinishedRunError as error:
+        more = f" --data {data}" if data else ""
+        raise FileNotFoundError(
+            f"{error}; make it with: madis reproduce --preset {preset}{more}"
+        ) from None
+    return reproduce(preset, home, reports, data, notebooks=False)
+
+
 def introduce(suite: Suite, home: Path) -> None:
     """What is about to happen."""
     p = suite.preset
@@ -90,22 +106,30 @@ def introduce(suite: Suite, home: Path) -> None:
 
 def make_runs(suite: Suite) -> list[dict[str, Any]]:
     """Make or find every run; name, key, seconds and what came out of each."""
-    steps: list[tuple[str, Callable[[], Run], Callable[[Run], str]]] = [
+    steps = _steps(suite)
+    say = _Narrator(0, len(steps) + 3)
+    return [say.run(*step) for step in steps]
+
+
+Step = tuple[str, Callable[[], Run], Callable[[Run], str]]  # title, work, what came out
+
+
+def _steps(suite: Suite) -> list[Step]:
+    steps: list[Step] = [
         ("corpus", lambda: suite.corpus, _told_corpus),
         ("sign tokenizer", lambda: suite.tokenizer_run, _told_tokenizer),
         ("tokens", lambda: suite.tokens_run, lambda r: f"{sum(r.result['clips'].values())} clips"),
         ("pretraining", lambda: suite.pretrained, _told_training),
     ]
     for corpus in CORPORA:
-        name = tables.CORPUS_NAMES[corpus]
+        name = tables.corpus_name(corpus, suite.data is not None)
         tuned, scored = (
             lambda c=corpus: suite.finetuned(c),
             lambda c=corpus: suite.evaluated(c),
         )
         steps.append((f"fine-tuning, {name}", tuned, _told_training))
         steps.append((f"signing and scoring, {name}", scored, _told_scores))
-    say = _Narrator(0, len(steps) + 3)
-    return [say.run(*step) for step in steps]
+    return steps
 
 
 class _Narrator:

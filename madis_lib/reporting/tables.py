@@ -35,7 +35,12 @@ LEGEND = (
     "(95 % interval of the paired difference over sentences, 1,000 resamples)."
 )
 DECIMALS = {"dtw_body": 2, "dtw_hands": 2, "sibleu_body": 2, "sibleu_hands": 2}
-CORPUS_NAMES = {d.key: d.name for d in paper.DATASETS}
+
+
+def corpus_name(corpus: str, real: bool) -> str:
+    """How a corpus is called: the data set, or SignWorld's stand-in for it, which is synthetic."""
+    names = {d.key: d.name for d in paper.DATASETS}
+    return names[corpus] if real else f"SignWorld {corpus}"
 
 
 def is_smoke(preset: str) -> bool:
@@ -46,7 +51,7 @@ def is_smoke(preset: str) -> bool:
 def results(suite: Suite, corpus: str) -> pd.DataFrame:
     """The tidy results table of a corpus; one row for each system and metric.
 
-    Columns: preset, corpus, seed, system, source, metric, unit, n, estimate, low, high,
+    Columns: preset, corpus, data, seed, system, source, metric, unit, n, estimate, low, high,
     madis_better (✓, ✗ or –; empty for MaDiS itself and for the paper's rows).
     """
     scored = suite.evaluated(corpus)
@@ -54,7 +59,8 @@ def results(suite: Suite, corpus: str) -> pd.DataFrame:
         f"intervals-{corpus}", {"scores": scored}, ("metrics",),
         lambda _: {"rows": _measured(scored.result["scores"])},
     )  # fmt: skip
-    common = {"preset": suite.preset.name, "corpus": corpus, "seed": suite.seed}
+    name = corpus_name(corpus, suite.data is not None)
+    common = {"preset": suite.preset.name, "corpus": corpus, "data": name, "seed": suite.seed}
     return pd.DataFrame([common | row for row in [*run.result["rows"], *_reported(corpus)]])
 
 
@@ -164,7 +170,7 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def _title(frame: pd.DataFrame) -> str:
     first = frame.iloc[0]
-    title = f"{CORPUS_NAMES[first.corpus]} (preset {first.preset}, {int(first.n)} sentences)"
+    title = f"{first.data} (preset {first.preset}, {int(first.n)} sentences)"
     return f"{title}. {SMOKE.capitalize()}." if is_smoke(first.preset) else title
 
 

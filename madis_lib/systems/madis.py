@@ -106,9 +106,7 @@ class MaDiSSystem:
         folder = Path(folder)
         state = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
         if half:
-            state = {
-                k: v.half() for k, v in state.items() if not k.startswith("latent_heads")
-            }
+            state = {k: v.half() for k, v in state.items() if not k.startswith("latent_heads")}
         metadata = {
             "format": FORMAT,
             "config": json.dumps(asdict(self.model.config)),
@@ -134,21 +132,36 @@ class MaDiSSystem:
                 metadata = file.metadata() or {}
                 state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
-            raise ValueError(f"{path}: damaged or not safetensors ({error}); make it anew") from None
+            raise ValueError(
+                f"{path}: damaged or not safetensors ({error}); make it anew"
+            ) from None
         if metadata.get("format") != FORMAT:
             raise ValueError(f"{path}: metadata 'format' is not {FORMAT!r}: not a MaDiS model")
-        if metadata["tokenizer"] != tokenizer.fingerprint():
+        try:
+            trained_with, steps = metadata["tokenizer"], int(metadata["steps"])
+            config = ModelConfig(**json.loads(metadata["config"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: metadata is unusable ({error!r}); make it anew") from None
+        if trained_with != tokenizer.fingerprint():
             raise ValueError(
                 f"{path}: was trained with another sign tokenizer "
-                f"({metadata['tokenizer'][:12]}, not {tokenizer.fingerprint()[:12]}); use that one"
+                f"({trained_with[:12]}, not {tokenizer.fingerprint()[:12]}); use that one"
             )
+        for name, tensor in state.items():
+            if not bool(tensor.isfinite().all()):
+                raise ValueError(f"{path}: tensor {name!r} holds NaN or infinity; make it anew")
         text = text_data.load(Path(folder) / "text")
-        config = ModelConfig(**json.loads(metadata["config"]))
         model = MaDiS(config, vocab_for(text, tokenizer.config.codes), tokenizer.codebooks())
-        wrong = model.load_state_dict(state, strict=False)
+        try:
+            wrong = model.load_state_dict(state, strict=False)
+        except RuntimeError as error:  # shapes
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ValueError(
+                f"{path}: does not fit its config or its text tokenizer ({reason}); copy both again"
+            ) from None
         missing = [k for k in wrong.missing_keys if not k.startswith("latent_heads")]
         if missing or wrong.unexpected_keys:
             raise ValueError(
                 f"{path}: weights missing {missing}, unexpected {wrong.unexpected_keys}; make it anew"
             )
-        return cls(tokenizer, text, model.eval(), int(metadata["steps"]))
+        return cls(tokenizer, text, model.eval(), steps)

@@ -14,7 +14,13 @@ SYSTEMS = ["MaDiS", "mean pose", "random clip", "shuffled text", "tokenizer roun
 def frame_of(marks: dict[str, str], preset="laptop") -> pd.DataFrame:
     """A table of one metric; ``marks`` says for each bound whether MaDiS beats it."""
     rows = [
-        {"preset": preset, "corpus": "csl", "system": system, "source": tables.MEASURED}
+        {
+            "preset": preset,
+            "corpus": "csl",
+            "data": "SignWorld csl",
+            "system": system,
+            "source": tables.MEASURED,
+        }
         | {"metric": "dtw_body", "unit": "m", "n": 9, "estimate": 1.0, "low": 0.5, "high": 1.5}
         | {"madis_better": marks.get(system, "")}
         for system in SYSTEMS

@@ -51,7 +51,7 @@ def headline(suite: Suite) -> Figure:
             unit = f" ({m.unit})" if m.unit else ""
             axes.set_xlabel(f"{m.label}{unit}, {'lower' if m.better < 0 else 'higher'} is better")
             if row == 0:
-                axes.set_title(tables.CORPUS_NAMES[corpus] + ("" if suite.data else " (synthetic)"))
+                axes.set_title(tables.corpus_name(corpus, suite.data is not None))
     rows = [r for c in CORPORA for r in measured[c].to_dict("records") if r["metric"] in metrics]
     return style.with_data(figure, rows=rows)
 
@@ -65,10 +65,12 @@ def headline_sentence(suite: Suite) -> str:
             evaluate.beats(scores["MaDiS"], scores["shuffled text"], m)
             for m in evaluate.available(scores["MaDiS"])
         ]
-        wins, name = sum(b is True for b in beaten), html.escape(tables.CORPUS_NAMES[corpus])
+        wins, name = (
+            sum(b is True for b in beaten),
+            html.escape(tables.corpus_name(corpus, suite.data is not None)),
+        )
         told.append(f"{name} {wins} of {len(beaten)}")
-    kind = "" if suite.data else "SignWorld in the manner of "
     return (
         "Against its own signing of another sentence (shuffled text) it is better, with a 95 % "
-        f"interval off zero, on this many metrics: {kind}{'; '.join(told)}."
+        f"interval off zero, on this many metrics: {'; '.join(told)}."
     )

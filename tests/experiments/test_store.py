@@ -1,0 +1,185 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from madis_lib.experiments import store
+from madis_lib.experiments.store import Store, UnfinishedRunError, key_of
+from madis_lib.presets import TrainConfig
+
+ROOT = Path(__file__).parents[2]
+CONFIG = {"train": TrainConfig(10, 4, 1e-3), "seed": 0}
+
+
+class Work:
+    """Work that counts how often it is done."""
+
+    def __init__(self):
+        self.done = 0
+
+    def __call__(self, folder):
+        self.done += 1
+        (folder / "weights").write_text("w")
+        return {"number": self.done}
+
+
+@pytest.fixture
+def work():
+    return Work()
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return Store(tmp_path / "quick")
+
+
+def test_the_same_configuration_is_found_again(runs, work):
+    first = runs.run("a", CONFIG, ("model",), work)
+    again = Store(runs.root).run("a", dict(reversed(CONFIG.items())), ("model",), work)
+    assert work.done == 1 and again == first
+    assert first.folder.name == f"a-{first.key}" and (first.folder / "weights").is_file()
+    stored = json.loads((first.folder / "config.json").read_text())
+    assert stored["train"]["updates"] == 10 and stored["versions"] == {"model": 1}
+
+
+def test_anything_that_counts_makes_another_run(runs, work, monkeypatch):
+    first = runs.run("a", CONFIG, ("model",), work)
+    changed = [
+        CONFIG | {"seed": 1},
+        CONFIG | {"train": replace(CONFIG["train"], learning_rate=2e-3)},
+        CONFIG | {"start": first},
+    ]
+    keys = {runs.run("a", config, ("model",), work).key for config in changed}
+    keys.add(runs.run("a", CONFIG, ("model", "tokenizer"), work).key)
+    monkeypatch.setitem(store.VERSIONS, "model", 2)
+    keys.add(runs.run("a", CONFIG, ("model",), work).key)
+    monkeypatch.setitem(store.VERSIONS, "tokenizer", 2)
+    keys.add(runs.run("a", CONFIG, ("model",), work).key)  # not used: no other run
+    assert len(keys - {first.key}) == len(keys) == 5 and work.done == 6
+
+
+def test_a_run_built_on_another_has_its_key(runs, work):
+    made = [runs.run("a", CONFIG | {"seed": seed}, (), work) for seed in (0, 1)]
+    built = [runs.run("b", {"start": run}, (), work) for run in made]
+    assert built[0].key != built[1].key
+    assert key_of({"start": made[0]}) == key_of({"start": made[0].key})
+
+
+def test_what_has_no_plain_value_cannot_be_configured(runs, work):
+    with pytest.raises(TypeError, match="cannot be part of a run's configuration"):
+        runs.run("a", {"model": object()}, (), work)
+    assert work.done == 0
+
+
+def test_keys_do_not_depend_on_the_process():
+    code = (
+        "from madis_lib.experiments.store import key_of; from madis_lib.presets import quick;"
+        "print(key_of({'p': quick(), 'names': ['x', 'y'], 'none': None}))"
+    )
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout  # fmt: skip
+        for seed in ("1", "2")
+    }
+    assert len(shown) == 1
+    assert key_of({"b": [1, 0.1], "a": "ä"}) == "7411ea976be2b77b"
+
+
+@pytest.mark.parametrize("content", ["", '{"number": ', "\x00"])
+def test_a_damaged_result_is_made_again(runs, work, caplog, content):
+    run = runs.run("a", CONFIG, (), work)
+    (run.folder / "result.json").write_text(content)
+    with caplog.at_level(logging.WARNING):
+        again = runs.run("a", CONFIG, (), work)
+    assert work.done == 2 and again.result == {"number": 2} and "damaged" in caplog.text
+    assert runs.run("a", CONFIG, (), work).result == {"number": 2}
+
+
+@pytest.mark.parametrize("failure", [ValueError("no"), KeyboardInterrupt()])
+def test_failed_work_leaves_no_result_but_what_it_made(runs, work, failure):
+    def fail(folder):
+        (folder / "half").write_text("half")
+        raise failure
+
+    with pytest.raises(type(failure)):
+        runs.run("a", CONFIG, (), fail)
+    (folder,) = runs.root.iterdir()
+    assert not (folder / "result.json").exists()
+    assert runs.run("a", CONFIG, (), work).folder == folder and work.done == 1
+    assert (folder / "half").is_file() and not list(folder.glob(".tmp-*"))
+
+
+def test_a_result_that_is_no_json_leaves_no_result(runs, work):
+    with pytest.raises(TypeError):
+        runs.run("a", CONFIG, (), lambda _: {"x": object()})
+    assert not list(runs.root.rglob("result.json"))
+    assert runs.run("a", CONFIG, (), work).result == {"number": 1}
+
+
+def test_only_finding_makes_nothing(runs, work):
+    with pytest.raises(UnfinishedRunError, match="not finished"), runs.only_finding():
+        runs.run("a", CONFIG, (), work)
+    assert work.done == 0 and not runs.root.exists()
+    made = runs.run("a", CONFIG, (), work)
+    with runs.only_finding():
+        assert runs.run("a", CONFIG, (), work) == made
+    (made.folder / "result.json").write_text("")
+    with pytest.raises(UnfinishedRunError), runs.only_finding():
+        runs.run("a", CONFIG, (), work)
+    assert work.done == 1
+
+
+SHARED = """
+import json, os, sys, time
+from pathlib import Path
+from madis_lib.experiments.store import Store
+root = Path(sys.argv[1])
+def work(folder):
+    with open(root / "made", "a") as log:
+        log.write("once\\n")
+    while len(list(root.glob("asking-*"))) < 2:
+        time.sleep(0.01)
+    time.sleep(0.2)  # long enough for the other to ask while this one works
+    return {"by": os.getpid()}
+(root / f"asking-{os.getpid()}").touch()
+print(Store(root / "quick").run("a", {"x": 1}, (), work).result["by"])
+"""
+
+
+def test_two_processes_share_one_run(tmp_path):
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHARED, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert (tmp_path / "made").read_text() == "once\n"
+    assert said[0] == said[1] and int(said[0]) in {process.pid for process in both}
+
+
+def test_listing(runs, work, monkeypatch):
+    assert runs.listing() == ["run  key  state  seconds  MB  age"]
+    done = runs.run("finetuned-csl", CONFIG, (), work)
+    (done.folder / "big").write_bytes(b"0" * 3_000_000)
+    (done.folder / store.COST).write_text(json.dumps({"seconds": 61.7}))
+    with pytest.raises(ZeroDivisionError):
+        runs.run("tokens", CONFIG, (), lambda _: 1 / 0)
+    (runs.root / "no-run").mkdir()
+    for age, folder in ((7500, done.folder), (5, next(runs.root.glob("tokens-*")))):
+        now = (folder / "config.json").stat().st_mtime
+        os.utime(folder / "config.json", (now - age, now - age))
+    monkeypatch.setattr(store.time, "time", lambda: now)
+    assert [line.split() for line in runs.listing()[1:]] == [
+        ["finetuned-csl", done.key, "done", "62", "3.0", "2", "h"],
+        ["tokens", done.key, "unfinished", "-", "0.0", "5", "s"],
+    ]
+    assert len(set(map(len, runs.listing()))) == 1

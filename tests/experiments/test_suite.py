@@ -1,0 +1,199 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from madis_lib.data import tokens as token_files
+from madis_lib.data.errors import DataError
+from madis_lib.experiments.suite import CORPORA, SPLITS, Suite, encode, fit_canvas
+from madis_lib.tokenizer import Tokenizer
+from tests import tiny
+
+ROOT = Path(__file__).parents[2]
+BOUNDS = {"mean pose", "random clip", "shuffled text", "tokenizer round trip"}
+CORPUS = "csl"  # the one that is trained and scored more than once here
+
+
+def outcome(suite: Suite) -> dict[str, object]:
+    """All that a suite's runs end in, for one corpus: bytes of weights, and scores."""
+    return {
+        "tokenizer": (suite.tokenizer_run.folder / "tokenizer.safetensors").read_bytes(),
+        "tokens": [t.tolist() for t in suite.tokens(CORPUS, "test")],
+        "pretrained": (suite.pretrained.folder / "model" / "model.safetensors").read_bytes(),
+        "weights": (suite.finetuned(CORPUS).folder / "model" / "model.safetensors").read_bytes(),
+        "scores": suite.evaluated(CORPUS).result["scores"],
+    }
+
+
+def clip(frames: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(frames, 133)).astype(np.float32)
+
+
+def test_the_same_seed_gives_the_same_everything(suite, tmp_path):
+    again = Suite(tiny.preset(), tmp_path)
+    assert outcome(again) == outcome(suite)
+    assert again.finetuned(CORPUS).key == suite.finetuned(CORPUS).key
+
+
+def test_another_seed_gives_other_weights_on_the_same_corpus(suite, tmp_path):
+    other = Suite(tiny.preset(), tmp_path, seed=1)
+    first, second = outcome(suite), outcome(other)
+    assert not [name for name in first if first[name] == second[name]]
+    assert other.corpus.key == suite.corpus.key
+    for mine, theirs in zip(suite.clips(CORPUS, "test"), other.clips(CORPUS, "test"), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_second_suite_finds_the_runs(suite, home):
+    folders = {suite.evaluated(c).folder for c in CORPORA}
+    before = {f: (f / "result.json").stat().st_mtime_ns for f in folders}
+    again = Suite(tiny.preset(), home)
+    assert {again.evaluated(c).folder for c in CORPORA} == folders
+    assert {f: (f / "result.json").stat().st_mtime_ns for f in folders} == before
+
+
+def test_what_decides_a_result_decides_its_run(suite, tmp_path):
+    preset = suite.preset
+    changed = replace(preset, finetune=replace(preset.finetune, learning_rate=1e-3))
+    other = Suite(changed, suite.store.root.parent)
+    assert other.pretrained.key == suite.pretrained.key
+    with pytest.raises(FileNotFoundError, match="finetuned-csl"), other.store.only_finding():
+        other.finetuned(CORPUS)
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_every_evaluation_has_its_bounds(suite, corpus):
+    result = suite.evaluated(corpus).result
+    assert set(result["scores"]) == {"MaDiS"} | BOUNDS
+    assert result["texts"] == suite.texts(corpus, "test")
+    n = len(result["texts"])
+    for name, scores in result["scores"].items():
+        assert all(len(scores[k]) == n for k in ("dtw_body", "dtw_hands", "gloss_edits")), name
+        assert all(len(counts) == n for counts in scores["bleu"].values())
+        assert np.isfinite(scores["dtw_body"] + scores["dtw_hands"]).all()
+    ceiling = result["scores"]["tokenizer round trip"]
+    assert ceiling["length_ratio"] == [1.0] * n
+    assert np.mean(ceiling["mm_body"]) < np.mean(result["scores"]["random clip"]["mm_body"])
+    shuffled, own = result["scores"]["shuffled text"], result["scores"]["MaDiS"]
+    assert sorted(map(tuple, shuffled["read"])) == sorted(map(tuple, own["read"]))
+    assert shuffled["read"] == [own["read"][-1], *own["read"][:-1]]
+    assert len(set(result["scores"]["mean pose"]["length_ratio"])) > 1
+
+
+def test_tokens_on_disk_carry_the_tokenizer_and_another_is_refused(suite, home, tmp_path):
+    folder = suite.tokens_run.folder
+    fingerprint = suite.tokenizer.fingerprint()
+    assert token_files.read_fingerprint(folder) == fingerprint
+    again = Suite(tiny.preset(), home)
+    changed = Tokenizer.load(suite.tokenizer_run.folder / "tokenizer.safetensors")
+    with torch.no_grad():
+        changed.codebooks()[0][0, 0] += 1
+    again.tokenizer = changed
+    with pytest.raises(DataError, match="but the tokenizer in use is") as error:
+        again.tokens(CORPUS, "test")
+    assert fingerprint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_tokens_on_disk_are_what_the_tokenizer_says(suite):
+    for split in SPLITS:
+        clips, stored = suite.clips(CORPUS, split), suite.tokens(CORPUS, split)
+        for features, codes in list(zip(clips, stored, strict=True))[:3]:
+            alone = suite.tokenizer.encode(torch.tensor(features)[None])[0].numpy()
+            np.testing.assert_array_equal(codes, alone)
+
+
+def test_clips_in_any_order_keep_their_own_tokens(suite):
+    clips = [clip(n, n) for n in (12, 40, 4, 16, 40)]
+    found = encode(suite.tokenizer, clips, batch_size=2)
+    for one, codes in zip(clips, found, strict=True):
+        np.testing.assert_array_equal(codes, encode(suite.tokenizer, [one])[0])
+        assert codes.shape == (len(one) // 4, 3)
+
+
+def test_a_long_clip_is_sampled_evenly_to_fill_the_canvas():
+    short, long = clip(16), clip(37)
+    assert fit_canvas(short, 4) is short
+    fitted = fit_canvas(long, 4)
+    assert fitted.shape == (16, 133)
+    np.testing.assert_array_equal(fitted[[0, -1]], long[[0, -1]])
+    place = [int(np.flatnonzero((long == row).all(1))[0]) for row in fitted]
+    assert set(np.diff(place)) <= {2, 3}
+
+
+DRIVER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from madis_lib import train
+from madis_lib.experiments.suite import Suite
+from tests import tiny
+torch.set_num_threads(1)
+train.SAVE_EVERY = 0.0  # a checkpoint after every update, so that a kill can meet any of them
+p = tiny.preset()
+p = replace(
+    p,
+    train_tokenizer=replace(p.train_tokenizer, updates=24),
+    pretrain=replace(p.pretrain, updates=30),
+    finetune=replace(p.finetune, updates=30),
+)
+suite = Suite(p, Path(sys.argv[1]))
+print("ready", flush=True)
+suite.evaluated("csl")
+"""
+
+
+def start(home: Path) -> subprocess.Popen:
+    """A process that makes every run of one corpus; returns when it has begun to."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, home], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    line = process.stdout.readline()
+    assert line == "ready\n", process.communicate()[1]
+    return process
+
+
+def finish(process: subprocess.Popen) -> None:
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+
+
+def made(home: Path) -> dict[str, object]:
+    """Every weight file, bytes, and every result of a home; by place."""
+    found: dict[str, object] = {
+        str(p.relative_to(home)): p.read_bytes() for p in home.rglob("*.safetensors")
+    }
+    for p in home.rglob("result.json"):
+        found[str(p.relative_to(home))] = json.loads(p.read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_killed_ten_times_and_resumed_ends_with_the_same_weights(tmp_path):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    process, began = start(straight), time.monotonic()
+    finish(process)
+    whole = time.monotonic() - began  # moments are shares of it, whatever the machine's speed
+    moments = random.Random(0)
+    landed = 0
+    for _ in range(10):
+        process = start(killed)
+        time.sleep(whole * moments.uniform(0.05, 0.45))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        landed += process.returncode == -signal.SIGKILL
+    finish(start(killed))
+    assert landed >= 4, "too few kills met the process at work to show anything"
+    first, second = made(straight), made(killed)
+    assert {"model.safetensors", "tokenizer.safetensors"} <= {Path(p).name for p in first}
+    assert first == second
