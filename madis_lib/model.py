@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import Qwen3Model
 
 from madis_lib.backbone import Backbone
 from madis_lib.fusion import MixtureOfParts, mean_of_rows
@@ -46,6 +47,34 @@ class MaDiS(nn.Module):
             )
             for _ in codebooks
         )
+
+    @torch.no_grad()
+    def start_from_qwen3(self, checkpoint: str) -> None:
+        """Take the stack and the text rows of a Qwen3 checkpoint (MaDiS §4: Qwen3-0.6B-Base).
+
+        The rows of mask and codes, which it lacks, are drawn close to the mean of its rows.
+
+        Raises:
+            ValueError: its sizes are not those of the configuration.
+        """
+        source = Qwen3Model.from_pretrained(checkpoint, dtype=torch.float32)
+        weights, rows = source.state_dict(), source.embed_tokens.weight
+        del weights["embed_tokens.weight"]
+        mine = {k: v.shape for k, v in self.backbone.qwen3.state_dict().items()}
+        if (
+            mine != {k: v.shape for k, v in weights.items()}
+            or rows.shape[1:] != mine["norm.weight"]
+        ):
+            raise ValueError(f"{checkpoint}: sizes differ from the preset's; use one that fits it")
+        if source.config.rope_parameters != self.backbone.qwen3.config.rope_parameters:
+            raise ValueError(f"{checkpoint}: its rotary positions are not those of Qwen3-0.6B")
+        text = self.vocab.text_size
+        if len(rows) < text:
+            raise ValueError(f"{checkpoint}: {len(rows)} embedding rows for {text} text tokens")
+        self.backbone.qwen3.load_state_dict(weights)
+        self.embed.weight[:text] = rows[:text]
+        new = torch.randn_like(self.embed.weight[text:])
+        self.embed.weight[text:] = rows.mean(0) + 0.01 * rows.std(0) * new
 
     def embed_signs(self, ids: Tensor, mop: bool) -> Tensor:
         """Sign ids ``[..., 3]`` to embeddings ``[..., d]``.

@@ -7,7 +7,7 @@ to expect.  ``get("quick")`` looks one up by name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class ModelConfig:
     intermediate_size: int
     max_tokens: int  # M, the canvas
     text_vocab: int  # size of the text tokenizer trained on the corpus
+    qwen3: str | None = None  # start from this checkpoint and use its tokenizer: folder or name
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,47 @@ def laptop() -> Preset:
     )
 
 
-PRESETS: dict[str, Callable[[], Preset]] = {"quick": quick, "laptop": laptop}
+def gpu() -> Preset:
+    """SignWorld, larger, five seeds: meant for one recent GPU; not run yet."""
+    return replace(
+        laptop(),
+        name="gpu",
+        corpus=CorpusConfig(signs=160, train=6000, dev=300, test=300, glosses=(3, 8)),
+        model=ModelConfig(256, 6, 8, 4, 32, 768, max_tokens=52, text_vocab=2048),
+        pretrain=TrainConfig(6000, 128, 1e-3, warmup=200),
+        finetune=TrainConfig(6000, 128, 1e-3, warmup=200),
+        seeds=(0, 1, 2, 3, 4),
+    )
+
+
+def paper() -> Preset:
+    """The authors' setting (MaDiS §4), for the real corpora: give their folder with ``--data``.
+
+    Needs Qwen3-0.6B-Base on disk, and GPUs: pretraining is 200 epochs of about 57,000 clips in
+    batches of 256, fine-tuning 150 epochs of each corpus (counted here for 20,000 clips).
+    """
+    return Preset(
+        name="paper",
+        corpus=laptop().corpus,  # of SignWorld, for a rehearsal without the real data
+        tokenizer=TokenizerConfig(codes=(96, 192, 192), width=512, code_dim=512),
+        model=ModelConfig(
+            1024, 28, 16, 8, 128, 3072, max_tokens=100, text_vocab=151_669,
+            qwen3="Qwen/Qwen3-0.6B-Base",
+        ),
+        train_tokenizer=TrainConfig(14_000, 1920, 2e-4),
+        tokenizer_window=400,
+        pretrain=TrainConfig(44_000, 256, 2e-4),
+        finetune=TrainConfig(12_000, 256, 2e-4),
+        seeds=(1234,),
+    )  # fmt: skip
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {
+    "quick": quick,
+    "laptop": laptop,
+    "gpu": gpu,
+    "paper": paper,
+}
 
 
 def get(name: str) -> Preset:

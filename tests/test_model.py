@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import Qwen3Config, Qwen3Model
 
 from madis_lib.backbone import attention_mask
 from madis_lib.model import MaDiS
@@ -101,6 +102,39 @@ def test_a_sentence_alone_equals_the_sentence_in_a_batch():
                 signs[b : b + 1, :m], sign_valid[b : b + 1, :m], mop,
             )  # fmt: skip
             torch.testing.assert_close(batched[b, :m], alone[0], rtol=1e-10, atol=1e-10)
+
+
+def test_a_qwen3_checkpoint_gives_the_stack_and_the_text_rows(tmp_path):
+    sizes = {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+    }  # fmt: skip
+    qwen3 = Qwen3Model(Qwen3Config(vocab_size=24, **sizes)).to(torch.bfloat16)  # as it is stored
+    qwen3.save_pretrained(tmp_path)
+    model = small_model()
+    codes = model.embed.weight[21:].clone()
+    model.start_from_qwen3(str(tmp_path))
+    rows = qwen3.embed_tokens.weight.float()
+    assert (
+        model.embed.weight[:20] == rows[:20]
+    ).all() and model.embed.weight.dtype == torch.float32
+    stack = model.backbone.qwen3.layers[1].mlp.up_proj.weight
+    assert (stack == qwen3.layers[1].mlp.up_proj.weight.float()).all()
+    fresh = model.embed.weight[20:]
+    assert (fresh[1:] != codes).any() and (fresh - rows.mean(0)).abs().max() < rows.std(0).max()
+
+    text = torch.randint(0, 20, (1, 6))
+    everything, none = torch.ones(1, 6, dtype=torch.bool), torch.zeros(1, 0, 3, dtype=torch.long)
+    hidden, _ = model(text, everything, none, everything[:, :0], mop=True)
+    expected = qwen3.float()(
+        text, attention_mask={"full_attention": torch.zeros(1, 1, 6, 6)}
+    ).last_hidden_state
+    torch.testing.assert_close(hidden, expected, **CLOSE)
+
+    Qwen3Model(Qwen3Config(vocab_size=24, **sizes | {"hidden_size": 16})).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="sizes differ"):
+        model.start_from_qwen3(str(tmp_path))
 
 
 def test_the_backbone_reads_both_ways():

@@ -117,7 +117,9 @@ class Suite:
 
     @cached_property
     def text_tokenizer(self) -> Any:
-        """Byte-level BPE of the three training texts."""
+        """Qwen3's own where the model starts from it, else byte-level BPE of the training texts."""
+        if self.preset.model.qwen3:
+            return text_data.load(self.preset.model.qwen3)
         config = {"corpus": self.corpus, "size": self.preset.model.text_vocab}
 
         def work(folder: Path) -> dict[str, Any]:

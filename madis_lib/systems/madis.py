@@ -67,12 +67,14 @@ class MaDiSSystem:
     def untrained(
         cls, preset: Preset, tokenizer: Tokenizer, text: PreTrainedTokenizerBase, seed: int
     ) -> MaDiSSystem:
-        """Random weights that depend on ``seed`` only."""
+        """Before any training: weights depend on ``seed``, and on the Qwen3 checkpoint if any."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = MaDiS(
                 preset.model, vocab_for(text, tokenizer.config.codes), tokenizer.codebooks()
             )
+            if preset.model.qwen3:
+                model.start_from_qwen3(preset.model.qwen3)
         return cls(tokenizer, text, model, preset.model.max_tokens // preset.tokens_per_step)
 
     def generate(

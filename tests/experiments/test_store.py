@@ -81,13 +81,13 @@ def test_keys_do_not_depend_on_the_process():
         "from madis_lib.experiments.store import key_of; from madis_lib.presets import quick;"
         "print(key_of({'p': quick(), 'names': ['x', 'y'], 'none': None}))"
     )
-    shown = {
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
-            env=os.environ | {"PYTHONHASHSEED": seed},
-        ).stdout  # fmt: skip
-        for seed in ("1", "2")
-    }
+    shown = set()
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        told = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT, env=environment
+        )
+        shown.add(told.stdout)
     assert len(shown) == 1
     assert key_of({"b": [1, 0.1], "a": "ä"}) == "7411ea976be2b77b"
 
