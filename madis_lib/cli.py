@@ -83,7 +83,9 @@ def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> No
     """
     from madis_lib.data.signworld import annotations as rendering
 
-    counts = rendering.render(rendering.read_annotations(annotations), out, seed)
+    found = rendering.read_annotations(annotations)
+    out.mkdir(parents=True, exist_ok=True)
+    counts = rendering.render(found, out, seed)
     for name, number in counts.items():
         print(f"{name}: {number} sentences, real text or yours, rendered signing")
     print(f"written to {out}; look at it with: madis check-data {out}")

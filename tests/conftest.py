@@ -129,3 +129,12 @@ def checkpoint(suite, tmp_path_factory) -> Path:
     about = {"signs": suite.preset.corpus.signs, "preset": "tiny"}
     (folder / "provenance.json").write_text(json.dumps(about))
     return folder
+
+
+@pytest.fixture(scope="session")
+def report(suite, home, tmp_path_factory) -> Path:
+    """The folder of a finished report on the tiny suite."""
+    from madis_lib.reporting.reproduce import reproduce
+
+    page = reproduce("tiny", home, tmp_path_factory.mktemp("reports"), None, notebooks=False)
+    return page.parent

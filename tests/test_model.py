@@ -127,7 +127,7 @@ def test_a_qwen3_checkpoint_gives_the_stack_and_the_text_rows(tmp_path):
     text = torch.randint(0, 20, (1, 6))
     everything, none = torch.ones(1, 6, dtype=torch.bool), torch.zeros(1, 0, 3, dtype=torch.long)
     hidden, _ = model(text, everything, none, everything[:, :0], mop=True)
-    expected = qwen3.float()(
+    expected = Qwen3Model.from_pretrained(tmp_path, dtype=torch.float32)(
         text, attention_mask={"full_attention": torch.zeros(1, 1, 6, 6)}
     ).last_hidden_state
     torch.testing.assert_close(hidden, expected, **CLOSE)

@@ -1,0 +1,385 @@
+"""The command line: every mistake is one line on stderr, an exit code, and no file."""
+
+import errno
+import json
+import os
+import pickle
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from madis_lib import cli
+from madis_lib.data import layouts
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def madis(tmp_path, monkeypatch, capsys):
+    """Call the command in an empty folder: ``madis("runs")``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MADIS_DEBUG", raising=False)
+
+    def call(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["madis", *map(str, words)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        shown = capsys.readouterr()
+        return Answer(code, shown.out, shown.err)
+
+    return call
+
+
+@pytest.fixture
+def refused(madis, tmp_path):
+    """Call the command; it must fail in one line that holds every one of ``words``."""
+
+    def call(*arguments: object, says: tuple[str, ...]) -> None:
+        before = sorted(tmp_path.rglob("*"))
+        answer = madis(*arguments)
+        assert answer.code not in (0, None)
+        *progress, last = answer.err.splitlines()
+        assert last.startswith("madis: error: ") and answer.err.count("madis: error") == 1
+        assert not progress, answer.err
+        assert "Traceback" not in answer.err + answer.out
+        for word in says:
+            assert word in last
+        assert sorted(tmp_path.rglob("*")) == before
+
+    return call
+
+
+# --- generate ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "says"),
+    [
+        ("", "en", ("text is empty",)),
+        (" \n\t", "de", ("text is empty",)),
+        ("x" * 10_000, "en", ("no word of this text", "try")),
+        ("🎉 👋🏽", "zh", ("no word of this text", "try")),
+        ("\x00\ud800", "en", ("no word of this text", "try")),
+        ("hello", "fr", ("unknown language 'fr'", "zh, de, en")),
+    ],
+)
+def test_texts_that_cannot_be_signed(refused, checkpoint, text, language, says):
+    refused("generate", text, "--language", language, "--checkpoint", checkpoint, says=says)
+
+
+def test_a_text_of_ten_thousand_characters(refused, checkpoint, suite):
+    sentence = suite.texts("how2sign", "test")[0]
+    long = (f"{sentence} " * (10_000 // len(sentence) + 1))[:10_000]
+    refused("generate", long, "--checkpoint", checkpoint, says=("more than 256", "in sentences"))
+
+
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        ("file/sign.html", ("file", "no such folder")),
+        ("nowhere/sign.html", ("nowhere", "no such folder")),
+        ("folder.html", ("is a folder",)),
+        ("sign.mp4", (".mp4", ".webp")),
+        ("n" * 300 + ".npz", ("File name too long",)),
+    ],
+)
+def test_outputs_that_cannot_be_written(refused, checkpoint, suite, tmp_path, out, says):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "folder.html").mkdir()
+    text = suite.texts("how2sign", "test")[0]
+    refused("generate", text, "--out", out, "--checkpoint", checkpoint, says=says)
+
+
+def test_a_folder_without_permission(refused, checkpoint, monkeypatch, tmp_path):
+    """Permissions do not stop root, so that the system's answer is made up."""
+
+    def forbidden(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", forbidden)
+    refused("generate", "x", "--checkpoint", checkpoint, says=("cannot be written to", "elsewhere"))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".html", ".glb"])
+def test_a_file_that_becomes_too_large(refused, checkpoint, suite, tmp_path, suffix):
+    """The system really refuses to write on; the same way as where a disk is full."""
+    text = suite.texts("how2sign", "test")[0]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        refused(
+            "generate", text, "--out", f"sign{suffix}", "--checkpoint", checkpoint,
+            says=(f"sign{suffix}", "File too large", "run the same command again"),
+        )  # fmt: skip
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk(refused, checkpoint, suite, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    text = suite.texts("how2sign", "test")[0]
+    says = ("sign.npz: No space left on device", "make room")
+    refused("generate", text, "--out", "sign.npz", "--checkpoint", checkpoint, says=says)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("tokenizer.safetensors", b"not a tensor"),
+        ("how2sign/model.safetensors", b""),
+        ("how2sign/text/tokenizer.json", b"{"),
+        ("provenance.json", b"[]"),
+    ],
+)
+def test_a_corrupt_checkpoint(refused, checkpoint, suite, tmp_path, file, content):
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint, broken)
+    (broken / file).write_bytes(content)
+    text = suite.texts("how2sign", "test")[0]
+    where = "how2sign/text" if "text" in file else file
+    refused("generate", text, "--checkpoint", broken, says=(str(broken / where),))
+
+
+def test_no_checkpoint(refused, tmp_path):
+    refused("generate", "x", "--checkpoint", tmp_path, says=("no checkpoint", "--checkpoint"))
+
+
+def test_a_sentence_is_signed_and_unknown_words_are_named(madis, checkpoint, suite, tmp_path):
+    text = suite.texts("how2sign", "test")[0]
+    answer = madis("generate", f"{text} blorg", "--out", "a.npz", "--checkpoint", checkpoint)
+    assert (answer.code, answer.out) == (0, "a.npz\n")
+    assert answer.err == "madis: warning: no sign for blorg\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+    with np.load("a.npz") as motion:
+        assert motion["poses"].shape[1:] == (165,)
+
+
+# --- reproduce, report, runs, notebooks --------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["reproduce", "report", "runs", "notebooks"])
+def test_a_wrong_preset(refused, command):
+    refused(command, "--preset", "hurry", says=("unknown preset 'hurry'", "quick, laptop"))
+
+
+@pytest.mark.parametrize("place", [".madis", "reports"])
+def test_a_file_where_a_folder_is_needed(refused, suite, tmp_path, place):
+    (tmp_path / place).write_text("not a folder")
+    if place == ".madis":
+        (tmp_path / "reports" / "tiny").mkdir(parents=True)
+    refused("reproduce", "--preset", "tiny", says=(place, "is a file, not a folder"))
+
+
+def test_training_on_a_full_disk(madis, suite, home, tmp_path, monkeypatch):
+    """torch only says that its file is not as long as it should be."""
+    shutil.copytree(suite.corpus.folder, tmp_path / ".madis/tiny" / suite.corpus.folder.name)
+
+    def fail(*_):
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
+
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("torch.save", fail)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
+    answer = madis("reproduce", "--preset", "tiny", "--no-notebooks")
+    assert answer.code == 2 and "Traceback" not in answer.err
+    last = answer.err.splitlines()[-1]
+    assert last.startswith("madis: error: .madis/tiny/tokenizer-")
+    assert last.endswith("checkpoint.pt: No space left on device; make room and run the same "
+                         "command again")  # fmt: skip
+    assert not list(tmp_path.rglob("checkpoint.pt")) and not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_report_does_not_train(refused):
+    says = (".madis/quick/corpus-", "not finished", "madis reproduce --preset quick")
+    refused("report", says=says)
+
+
+def test_report_says_which_run_is_missing(refused, suite, home, tmp_path, monkeypatch):
+    for corpus in layouts.LAYOUTS:
+        suite.evaluated(corpus)
+    kept = tmp_path / "home"
+    shutil.copytree(home, kept)
+    monkeypatch.setattr(cli, "HOME", kept)
+    gone = suite.finetuned("phoenix").folder.name
+    shutil.rmtree(kept / "tiny" / gone)
+    refused("report", "--preset", "tiny", says=(gone, "madis reproduce --preset tiny"))
+
+
+def test_report_from_finished_runs(madis, report, home, monkeypatch):
+    monkeypatch.setattr(cli, "HOME", home)
+    monkeypatch.setattr("madis_lib.reporting.reproduce._write_figures", lambda *_: None)
+    page = report / "report.html"
+    page.unlink()
+    answer = madis("report", "--preset", "tiny", "--reports", report.parent)
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines()[-1] == f"The report: {page.resolve()}" and page.is_file()
+    assert "done; " not in answer.out
+    runs = json.loads((report / "provenance.json").read_text())["runs"]
+    assert runs and not any(run["made_now"] for run in runs)
+
+
+def test_runs_are_listed(madis, suite, home, monkeypatch):
+    assert "madis reproduce --preset quick" in madis("runs").out
+    run = suite.tokenizer_run
+    monkeypatch.setattr(cli, "HOME", home)
+    head, *lines = madis("runs", "--preset", "tiny").out.splitlines()
+    assert head.split() == ["run", "key", "state", "seconds", "MB", "age"]
+    assert ["tokenizer", run.key, "done"] in [line.split()[:3] for line in lines]
+
+
+# --- corpus, check-data, and data that cannot be read ------------------------------------------
+
+ROWS = [
+    {"name": "a", "text": "Morgen regnet es", "glosses": "MORGEN REGEN", "language": "de"},
+    {"name": "b", "text": "Kommt der Sturm?", "glosses": "STURM", "language": "de", "split": "val"},
+    {"name": "c", "text": "cut the bread", "glosses": ["BREAD", "CUT"], "language": "en"},
+]
+
+
+def annotations(folder: Path, rows) -> Path:
+    path = folder / "mine.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def test_annotations_become_corpora_that_check(madis, tmp_path):
+    path = annotations(tmp_path, ROWS)
+    answer = madis("corpus", "--annotations", path, "--out", "made")
+    assert answer.code == 0, answer.err
+    assert "phoenix: 2 sentences" in answer.out and "how2sign: 1 sentences" in answer.out
+    assert "madis check-data made" in answer.out
+    checked = madis("check-data", "made")
+    assert checked.code == 0 and checked.out.startswith("made: ok"), checked.out
+    assert [s.text for s in layouts.read(tmp_path / "made", "phoenix", "val")] == [ROWS[1]["text"]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([ROWS[0] | {"glosses": ""}], ("line 1", "'glosses'", "missing or empty")),
+        ([ROWS[0], ROWS[1] | {"language": "fr"}], ("line 2", "language 'fr'", "zh")),
+        ([ROWS[0], ROWS[0]], ("'a' appears twice",)),
+        ([], ("no sentences",)),
+    ],
+)
+def test_bad_annotations(refused, tmp_path, rows, says):
+    path = annotations(tmp_path, rows)
+    refused("corpus", "--annotations", path, says=(str(path), *says))
+
+
+def test_annotations_that_are_not_there_or_cannot_be_rendered_there(refused, tmp_path):
+    refused("corpus", "--annotations", "none.tsv", says=("none.tsv", "no such"))
+    path = annotations(tmp_path, ROWS[:1])
+    out = path / "below-a-file"
+    refused("corpus", "--annotations", path, "--out", out, says=("mine.jsonl", "not a folder"))
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.mkdir, ("pwned",)
+
+
+def bad_clip(kind: str) -> bytes:
+    if kind == "malicious":
+        return pickle.dumps(Malicious())
+    fields = dict.fromkeys(("smplx_root_pose", "smplx_body_pose"), np.zeros((40, 3), np.float32))
+    return pickle.dumps(fields)[:-20] if kind == "truncated" else b""
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """Three small corpora in the real layouts; one clip of CSL-Daily will be spoilt."""
+    root = tmp_path / "data"
+    clip = np.random.default_rng(0).normal(size=(40, 133)).astype(np.float32)
+    for corpus in layouts.LAYOUTS:
+        for split in layouts.SPLITS:
+            layouts.write(root, corpus, split, [(f"{split}/0", "text", clip, 24.0)])
+    return root
+
+
+def spoil(data: Path, kind: str) -> Path:
+    path = data / "CSL-Daily/poses_video_level/train/0.pkl"
+    if kind == "NaN":
+        poses = pickle.loads(path.read_bytes())
+        poses["smplx_lhand_pose"][3, 0] = np.nan
+        path.write_bytes(pickle.dumps(poses))
+    else:
+        path.write_bytes(bad_clip(kind))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("truncated", "cut short or damaged"),
+        ("empty", "is empty"),
+        ("malicious", "posix.mkdir, which could run code"),
+        ("NaN", "lhand"),
+    ],
+)
+def test_data_that_cannot_be_read(madis, suite, data, tmp_path, kind, says):
+    path = spoil(data, kind)
+    answer = madis("check-data", data)
+    assert answer.code == 1 and "needs attention" in answer.out.splitlines()[0]
+    (line,) = [line for line in answer.out.splitlines() if str(path) in line]
+    assert says in line and ";" in line  # what is wrong; what to do
+    answer = madis("reproduce", "--preset", "tiny", "--data", data, "--no-notebooks")
+    assert answer.code == 2 and "Traceback" not in answer.err
+    last = answer.err.splitlines()[-1]
+    assert last.startswith(f"madis: error: {path}") and says in last
+    assert not (tmp_path / "pwned").exists()
+    assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.html"))
+
+
+def test_nothing_to_check(madis):
+    answer = madis("check-data", "nowhere")
+    assert answer.code == 1 and "give the folder that holds" in answer.out
+
+
+# --- stopping, debugging, the command itself ---------------------------------------------------
+
+
+def test_control_c_says_how_to_go_on(madis, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("madis_lib.reporting.reproduce.reproduce", stop)
+    answer = madis("reproduce")
+    assert answer.code == 130
+    assert answer.err == "madis: stopped; run the same command again to go on\n"
+
+
+def test_debugging_shows_where_an_error_comes_from(madis, monkeypatch):
+    monkeypatch.setenv("MADIS_DEBUG", "1")
+    with pytest.raises(ValueError, match="unknown preset"):
+        madis("runs", "--preset", "hurry")
+
+
+def test_the_module_is_the_command(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "madis_lib", "check-data", "nowhere"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 1 and "nowhere" in done.stdout and done.stderr == ""

@@ -1,0 +1,61 @@
+import errno
+import shutil
+
+import pytest
+
+from madis_lib import files
+from madis_lib.files import atomic_write
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "folder" / "file.txt"
+
+
+def write(path, text):
+    with atomic_write(path) as temporary:
+        temporary.write_text(text)
+
+
+def test_what_was_written_is_there_and_nothing_else(path):
+    write(path, "old")
+    with atomic_write(path) as temporary:
+        assert temporary.parent == path.parent and temporary.suffix == ".txt"
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["file.txt"] and path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError("no number")])
+def test_an_error_leaves_the_old_file(path, error):
+    write(path, "old")
+    with pytest.raises(type(error)) as raised, atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert raised.value is error
+    assert [p.name for p in path.parent.iterdir()] == ["file.txt"] and path.read_text() == "old"
+
+
+def test_an_error_of_writing_names_the_file(path):
+    with pytest.raises(PermissionError) as raised, atomic_write(path) as temporary:
+        raise PermissionError(errno.EACCES, "Permission denied", str(temporary))
+    assert raised.value.filename == str(path) and raised.value.errno == errno.EACCES
+    with pytest.raises(OSError, match="No space") as raised, atomic_write(path):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as a write to an open file says
+    assert raised.value.filename == str(path)
+
+
+def test_an_error_about_another_file_stays_as_it_is(path, tmp_path):
+    with pytest.raises(FileNotFoundError) as raised, atomic_write(path):
+        (tmp_path / "other").read_text()
+    assert raised.value.filename == str(tmp_path / "other")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 576"), OSError("100 requested")])
+def test_writers_that_do_not_say_that_the_disk_is_full(path, monkeypatch, error):
+    usage = shutil.disk_usage(path.anchor)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage._replace(free=4096))
+    with pytest.raises(OSError, match="No space left") as raised, atomic_write(path):
+        raise error
+    assert raised.value.filename == str(path) and raised.value.__cause__ is error
+    assert not list(path.parent.iterdir())
