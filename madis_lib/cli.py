@@ -172,6 +172,9 @@ def main() -> None:
     except KeyboardInterrupt:
         print("madis: stopped; run the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
     except (ValueError, OSError, FloatingPointError) as error:
         if os.environ.get("MADIS_DEBUG"):
             raise

@@ -109,7 +109,7 @@ def laptop() -> Preset:
         tokenizer_window=32,
         tokenizer_warmup=300,
         pretrain=TrainConfig(2000, 32, 2e-3, warmup=100),
-        finetune=TrainConfig(2500, 32, 1.5e-3, warmup=100),
+        finetune=TrainConfig(1000, 32, 1.5e-3, warmup=100),
     )
 
 

@@ -25,7 +25,9 @@ class Generated:
     step: Tensor
 
 
-def choose_triples(logits: list[Tensor], temperature: float, generator: torch.Generator | None):
+def choose_triples(
+    logits: list[Tensor], temperature: float, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
     """One triple a position, and how sure the model is of it.
 
     If the body's choice is eos the whole triple is; otherwise the hands choose among codes only.

@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from madis_lib import cli
+from madis_lib import cli, presets
 from madis_lib.data import layouts
+from madis_lib.data.signworld import grammar
 
 ROOT = Path(__file__).parents[1]
 
@@ -357,6 +360,33 @@ def test_nothing_to_check(madis):
     assert answer.code == 1 and "give the folder that holds" in answer.out
 
 
+# --- the README --------------------------------------------------------------------------------
+
+
+def test_the_readme_names_real_commands_and_files(madis):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`madis ([a-z-]+)", text)) | set(
+        re.findall(r"bin/madis ([a-z-]+)", text)
+    )
+    offered = set(re.findall(r"[{,]([a-z-]+)(?=[,}])", madis("--help").out.split("]", 1)[1]))
+    assert {"reproduce", "generate"} <= named <= offered
+    for option in set(re.findall(r"--[a-z-]+", text)):
+        asked = [madis(name, "--help").out for name in named]
+        assert any(option in shown for shown in asked), option
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert not missing
+    notebooks = {str(p.relative_to(ROOT)) for p in (ROOT / "notebooks").glob("*.ipynb")}
+    assert notebooks <= set(links), "a notebook is not in the README"
+
+
+def test_the_sentence_of_the_readme_can_be_signed():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r'madis generate "([^"]+)" --language en', text)
+    signs = presets.get("laptop").corpus.signs
+    assert grammar.unknown_words(sentence, "how2sign", signs) == ([], True)
+
+
 # --- stopping, debugging, the command itself ---------------------------------------------------
 
 
@@ -368,6 +398,25 @@ def test_control_c_says_how_to_go_on(madis, monkeypatch):
     answer = madis("reproduce")
     assert answer.code == 130
     assert answer.err == "madis: stopped; run the same command again to go on\n"
+
+
+@pytest.mark.slow
+def test_control_c_in_the_middle_of_work(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "madis_lib", "reproduce", "--no-notebooks"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        # a shell's background job ignores Ctrl-C, and so would what it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )  # fmt: skip
+    while "corpus" not in (line := process.stdout.readline()):
+        assert line or process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in said
+    last = said.replace("\r", "\n").strip().splitlines()[-1]
+    assert last == "madis: stopped; run the same command again to go on"
+    assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.html"))
 
 
 def test_debugging_shows_where_an_error_comes_from(madis, monkeypatch):
