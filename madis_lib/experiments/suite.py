@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from madis_lib import body as bodies
 from madis_lib import objectives, train
@@ -78,7 +78,7 @@ class Suite:
                 root = folder / "data"
                 signworld.write(root, self.preset.corpus)
             counts = {c: {s: len(layouts.read(root, c, s)) for s in SPLITS} for c in CORPORA}
-            return {"root": str(root), "sentences": counts}
+            return {"root": str(self.data) if self.data else None, "sentences": counts}
 
         return self.store.run("corpus", config, ("signworld",), work)
 
