@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable
@@ -214,7 +215,12 @@ def describe(
 
 
 def _write_tables(suite: Suite, folder: Path) -> None:
+    """The tables, and the per-sentence results they can be made from again."""
     for corpus in CORPORA:
+        run = suite.evaluated(corpus)
+        plain = json.dumps({"run": run.key, **run.result}, ensure_ascii=False).encode()
+        with atomic_write(folder / "results" / f"{corpus}.json.gz") as temporary:
+            temporary.write_bytes(gzip.compress(plain, mtime=0))
         frame = tables.results(suite, corpus)
         tables.write(frame, folder / "tables", f"results-{corpus}")
     quality = tables.tokenizer(suite).to_csv(index=False)

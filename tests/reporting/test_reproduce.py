@@ -1,3 +1,4 @@
+import gzip
 import html.parser
 import json
 import re
@@ -5,9 +6,13 @@ import shutil
 import subprocess
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
-from madis_lib.reporting import equations, notebook_runs, page, provenance
+from madis_lib.experiments import evaluate
+from madis_lib.experiments.suite import CORPORA
+from madis_lib.reporting import equations, notebook_runs, page, provenance, tables
 from madis_lib.reporting import reproduce as reproducing
 from madis_lib.reporting.reproduce import reproduce
 
@@ -49,6 +54,19 @@ def again(report, home, monkeypatch):
         return reproduce("tiny", home, report.parent, None, notebooks)
 
     return call
+
+
+def test_the_tables_follow_from_the_stored_results(report):
+    for corpus in CORPORA:
+        stored = json.loads(gzip.decompress((report / "results" / f"{corpus}.json.gz").read_bytes()))
+        table = pd.read_csv(report / "tables" / f"results-{corpus}.csv")
+        measured = table[table.source == tables.MEASURED]
+        assert set(measured.system) == set(stored["scores"])
+        for row in measured.itertuples():
+            scores = stored["scores"][row.system]
+            everyone = np.arange(len(stored["texts"]))
+            again = evaluate.value(scores, row.metric, everyone)
+            assert again == pytest.approx(row.estimate, abs=1e-6)
 
 
 def test_a_second_call_repeats_nothing_and_numbers_its_steps(report, again, capsys):
