@@ -123,12 +123,12 @@ def fig10(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
     )
     _draw_means(chart, means)
     reported = paper.TABLE_5
-    told = "\n".join(
+    told = "   ".join(
         f"{c}: " + " / ".join(reported.printed(p, f"csl.{c}") for p in PARTS) for c in CATEGORIES
     )
     text(
-        axes, start - 0.45, 0.33, "as reported, real CSL-Daily (body / left / right)\n" + told.replace("\n", "    "),
-        ha="left", size=8, color=style.SOFT,
+        axes, start - 0.45, 0.33, f"as reported, real CSL-Daily (body / left / right)\n{told}",
+        ha="left", size=7, color=style.SOFT,
     )  # fmt: skip
     shown = [vars(s) | {"weights": s.weights.tolist()} for s in examples]
     return style.with_data(figure, corpus=corpus, examples=shown, means=means)
