@@ -450,7 +450,7 @@ EQUATIONS = (
              "smooth L1 between predicted and true code embeddings of the masked sign tokens"),
     Equation("physical_loss", None, "§3.2",
              r"\mathcal{L}_{phy} = \sum_p \|\mathcal{D}_p(\mathbf{H}_p) - \hat{\mathbf{S}}_p\|_1",
-             "L1 between the motion decoded from the prediction and the true one"),
+             "smooth L1 between the motion decoded from the prediction and the true one"),
     Equation("pretraining_loss", None, "§3.2",
              r"\mathcal{L}_{pre} = \mathcal{L}_{tok} + \mathcal{L}_{lat} + \mathcal{L}_{phy}",
              "the three levels count equally in pretraining"),

@@ -92,7 +92,7 @@ def fit(
         weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
     )
     history: History = []
-    sums: dict[str, float] = {}
+    sums: dict[str, tuple[float, int]] = {}  # of the current stretch, and of how many updates
     start = 0
     if saved := _load_checkpoint(checkpoint):
         module.load_state_dict(saved["module"])
@@ -131,10 +131,10 @@ def fit(
             nn.utils.clip_grad_norm_(weights, config.grad_clip)
         optimiser.step()
         for name, value in {"loss": loss, **logs}.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
+            total, count = sums.get(name, (0.0, 0))
+            sums[name] = (total + float(value.detach()), count + 1)
         if (update + 1) % stretch == 0 or update + 1 == config.updates:
-            size = (update % stretch) + 1
-            history.append({"update": update + 1, **{k: v / size for k, v in sums.items()}})
+            history.append({"update": update + 1, **{k: v / n for k, (v, n) in sums.items()}})
             bar.set_postfix(loss=f"{history[-1]['loss']:.3f}")
             sums = {}
         if time.monotonic() - saved_at > SAVE_EVERY:

@@ -93,9 +93,9 @@ def test_confidence_decides_the_order_inside_a_stage():
 
     model = Fixed()
     out = generate(model, *text(1), steps=12)
-    for grid, earlier in zip(
-        utc.grids(12), (torch.zeros(12).bool(), utc.grids(12)[0]), strict=True
-    ):
+    quarter, half, everything = utc.pivots(12)
+    none = torch.zeros_like(quarter)
+    for grid, earlier in ((quarter, none), (half, quarter), (everything, half)):
         new = (grid & ~earlier).nonzero().flatten()
         by_time = new[out.step[0, new].argsort()]
         by_confidence = new[model.sure[new].argsort(descending=True)]

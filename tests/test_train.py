@@ -81,6 +81,21 @@ def test_a_stopped_run_resumes_to_the_same_weights(tmp_path, stop, monkeypatch):
     assert resumed_history == history
 
 
+def test_a_log_that_begins_late_is_averaged_over_its_own_updates(tmp_path, monkeypatch):
+    """As the codebooks' logs do, which begin after the tokenizer's warm-up."""
+    monkeypatch.setattr(train, "LOG_POINTS", 3)  # stretches of ten updates
+    module = Toy()
+    plain = module.loss
+
+    def late(indices, generator, update):
+        loss, logs = plain(indices, generator, update)
+        return loss, logs | ({"late": torch.tensor(7.0)} if update >= 8 else {})
+
+    module.loss = late
+    _, history = run(tmp_path / "a.pt", module)
+    assert [h["late"] for h in history] == [7.0, 7.0, 7.0]
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     expected, history = run(tmp_path / "a.pt")
     module = Toy()

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from madis_lib import body as bodies
-from madis_lib import objectives, train
+from madis_lib import objectives, paper, train
 from madis_lib.data import layouts, signworld, stats
 from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
@@ -29,6 +29,7 @@ from madis_lib.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 CORPORA = ("csl", "phoenix", "how2sign")
+DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
 
 
@@ -58,12 +59,23 @@ class Suite:
     def __init__(
         self, preset: Preset, home: Path, data: Path | None = None, seed: int | None = None
     ) -> None:
-        self.preset, self.data = preset, data
+        self.preset, self.data = preset, data.resolve() if data else None
         self.seed = preset.seeds[0] if seed is None else seed
         self.store = Store(home / preset.name)
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
         self._texts: dict[tuple[str, str], list[str]] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the signing is rendered: SignWorld, or annotations given to ``madis corpus``."""
+        return self.data is None or (self.data / "signworld").is_dir()
+
+    def corpus_name(self, corpus: str) -> str:
+        """What to call a corpus in a table, so that nothing rendered passes for the real data."""
+        if self.data is None:
+            return f"SignWorld {corpus}"
+        return f"rendered {corpus}" if self.synthetic else DATASET_NAMES[corpus]
 
     # -- the corpus -------------------------------------------------------------------------
 
@@ -109,11 +121,14 @@ class Suite:
 
     def truth(self, corpus: str, split: str) -> list[dict[str, Any]] | None:
         """Gloss timelines; None on real data."""
-        return None if self.data else signworld.read_truth(self.root, corpus, split)
+        if not self.synthetic:
+            return None
+        by_name = {t["name"]: t for t in signworld.read_truth(self.root, corpus, split)}
+        return [by_name[name] for name in self.names(corpus, split)]
 
     def oracle(self, corpus: str) -> signworld.Oracle | None:
         """Reads motion back to glosses; None on real data."""
-        return None if self.data else signworld.read_oracle(self.root, corpus)
+        return signworld.read_oracle(self.root, corpus) if self.synthetic else None
 
     @cached_property
     def text_tokenizer(self) -> Any:
@@ -144,7 +159,7 @@ class Suite:
         def work(folder: Path) -> dict[str, Any]:
             clips = [clip for c in CORPORA for clip in self.clips(c, "train")]
             # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
-            statistics = stats.compute(clips, floor=0.0 if self.data else 0.1)
+            statistics = stats.compute(clips, floor=0.1 if self.synthetic else 0.0)
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
                 tokenizer = Tokenizer(

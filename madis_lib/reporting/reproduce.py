@@ -32,9 +32,10 @@ def reproduce(
     Args:
         preset: its name.
         home: where runs are kept.
-        reports: the report goes into ``reports/<preset>``.
+        reports: the report goes into ``reports/<preset>``, or ``reports/<preset>-<data folder>``.
         data: folder with the real corpora; None uses SignWorld.
-        notebooks: also execute the notebooks with this preset.
+        notebooks: also execute the notebooks with this preset; they are about SignWorld, so not
+            with ``data``.
 
     Returns:
         the path of the HTML report.
@@ -43,7 +44,7 @@ def reproduce(
         ValueError: an unknown preset, or a notebook that failed (after the report is written).
     """
     suite = Suite(presets.get(preset), home, data)
-    folder = reports / preset
+    folder = reports / (preset if data is None else f"{preset}-{data.name}")
     folder.mkdir(parents=True, exist_ok=True)
     begun, clock = datetime.now(UTC), time.monotonic()
     here = provenance.environment()
@@ -55,7 +56,7 @@ def reproduce(
     say.step("tables", lambda: _write_tables(suite, folder))
     say.step("figures", lambda: _write_figures(suite, folder, record))
     executed, problem = [], None
-    if notebooks:
+    if notebooks and data is None:  # the notebooks are about SignWorld
         try:
             say.line("notebooks, one at a time")
             executed = notebook_runs.execute(preset, home, folder / "notebooks", say=say.detail)
@@ -96,7 +97,7 @@ def introduce(suite: Suite, home: Path) -> None:
     """What is about to happen."""
     p = suite.preset
     corpus = (
-        f"real data in {suite.data}"
+        f"{'rendered signing' if suite.synthetic else 'real data'} in {suite.data}"
         if suite.data
         else f"SignWorld, a synthetic corpus: {p.corpus.signs} signs and "
         f"{p.corpus.train} training sentences in each of three languages"
@@ -123,7 +124,7 @@ def _steps(suite: Suite) -> list[Step]:
         ("pretraining", lambda: suite.pretrained, _told_training),
     ]
     for corpus in CORPORA:
-        name = tables.corpus_name(corpus, suite.data is not None)
+        name = suite.corpus_name(corpus)
         tuned, scored = (
             lambda c=corpus: suite.finetuned(c),
             lambda c=corpus: suite.evaluated(c),
@@ -232,7 +233,7 @@ def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
     short = {k: record[k] for k in ("preset", "data", "seed", "commit", "device")}
     short["runs"] = {run["name"]: run["key"] for run in record["runs"]}
     for figure in figures.ALL:
-        if figure.needs_truth and suite.data is not None:
+        if figure.needs_truth and not suite.synthetic:
             continue
         figures.save(figure.draw(suite), folder / "figures", figure.name, short)
 

@@ -32,15 +32,12 @@ SMOKE = "smoke size: no verdict on the paper"
 MARK = {True: "✓", False: "✗", None: "–"}
 LEGEND = (
     "✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated "
-    "(95 % interval of the paired difference over sentences, 1,000 resamples)."
+    "(95 % interval of the paired difference over sentences, 1,000 resamples, not corrected for the "
+    "number of comparisons). One trained model, one seed: intervals hold for its sentences, not for "
+    "other trainings. The round trip's SiBLEU is 100 by construction. Metres are ours; the paper "
+    "prints no unit."
 )
 DECIMALS = {"dtw_body": 2, "dtw_hands": 2, "sibleu_body": 2, "sibleu_hands": 2}
-
-
-def corpus_name(corpus: str, real: bool) -> str:
-    """How a corpus is called: the data set, or SignWorld's stand-in for it, which is synthetic."""
-    names = {d.key: d.name for d in paper.DATASETS}
-    return names[corpus] if real else f"SignWorld {corpus}"
 
 
 def is_smoke(preset: str) -> bool:
@@ -59,7 +56,7 @@ def results(suite: Suite, corpus: str) -> pd.DataFrame:
         f"intervals-{corpus}", {"scores": scored}, ("metrics",),
         lambda _: {"rows": _measured(scored.result["scores"])},
     )  # fmt: skip
-    name = corpus_name(corpus, suite.data is not None)
+    name = suite.corpus_name(corpus)
     common = {"preset": suite.preset.name, "corpus": corpus, "data": name, "seed": suite.seed}
     return pd.DataFrame([common | row for row in [*run.result["rows"], *_reported(corpus)]])
 

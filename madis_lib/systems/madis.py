@@ -85,7 +85,7 @@ class MaDiSSystem:
         generator: torch.Generator | None = None,
         checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
     ) -> list[Signing]:
-        """Sign sentences; the result of one does not depend on its batch."""
+        """Sign sentences; greedily (temperature 0), one does not depend on its batch."""
         signed = []
         device = self.model.embed.weight.device
         for first in range(0, len(sentences), batch_size):

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,14 @@ from safetensors import safe_open
 from madis_lib.data import tokens as token_files
 from madis_lib.data.errors import DataError
 from madis_lib.experiments.evaluate import available, value
-from madis_lib.experiments.suite import CORPORA, SPLITS, Suite, encode, fit_canvas
+from madis_lib.experiments.suite import (
+    CORPORA,
+    DATASET_NAMES,
+    SPLITS,
+    Suite,
+    encode,
+    fit_canvas,
+)
 from madis_lib.tokenizer import Tokenizer
 from tests import tiny
 
@@ -131,13 +139,25 @@ def test_clips_in_any_order_keep_their_own_tokens(suite):
 
 def test_a_folder_of_data_takes_the_place_of_signworld(suite, tmp_path):
     """What lies in the real layouts is trained on; without glosses there is no gloss error."""
-    with_data = Suite(tiny.preset(), tmp_path, data=suite.root)
+    data = tmp_path / "real"
+    shutil.copytree(suite.root, data, ignore=shutil.ignore_patterns("signworld"))
+    with_data = Suite(tiny.preset(), tmp_path / "home", data=data)
+    assert not with_data.synthetic and with_data.corpus_name(CORPUS) == DATASET_NAMES[CORPUS]
     result = with_data.evaluated(CORPUS).result
     assert set(result["scores"]) == {"MaDiS"} | BOUNDS
     assert result["texts"] == suite.texts(CORPUS, "test")
     assert "gloss_error" not in available(result["scores"]["MaDiS"])
-    assert not [p for p in tmp_path.rglob("*.pkl")], "the data was copied"
+    assert not [p for p in (tmp_path / "home").rglob("*.pkl")], "the data was copied"
     assert with_data.finetuned(CORPUS).key != suite.finetuned(CORPUS).key
+
+
+def test_rendered_data_is_never_called_real(suite, tmp_path):
+    """What SignWorld or ``madis corpus`` wrote keeps its truth, its oracle and its label."""
+    rendered = Suite(tiny.preset(), tmp_path, data=suite.root)
+    assert rendered.synthetic and rendered.corpus_name(CORPUS) == f"rendered {CORPUS}"
+    assert suite.corpus_name(CORPUS) == f"SignWorld {CORPUS}"
+    assert rendered.truth(CORPUS, "test") == suite.truth(CORPUS, "test")
+    assert rendered.oracle(CORPUS) is not None
 
 
 def test_a_long_clip_is_sampled_evenly_to_fill_the_canvas():

@@ -104,9 +104,9 @@ ALL = (
         fig8,
         "Fig. 8: signs rebuilt from what is left of them",
         "The pretrained model sees the text and the unmasked tokens; the latents it predicts for "
-        "the others are decoded. Notice how little a quarter of masked tokens costs over the "
-        "tokenizer alone, and that with nothing but the text left the motion falls back to an "
-        "average.",
+        "the others are decoded. Compare a quarter of the tokens masked with the tokenizer alone: "
+        "the difference is what the model did not know. With all of them masked only the text is "
+        "left to go by.",
     ),
     Entry(
         "fig10",

@@ -10,7 +10,6 @@ from madis_lib.data import signworld
 from madis_lib.experiments.suite import CORPORA, Suite
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.reporting.figures import style
-from madis_lib.reporting.tables import corpus_name
 
 # Phoenix-2014T: about 16 frames a gloss at 25 frames a second, transitions included, and 9.6
 # glosses a sentence.
@@ -63,8 +62,8 @@ def _draw(axes: Axes, values: dict[str, np.ndarray], bins: np.ndarray, real: flo
         used = slice(height.nonzero()[0][0], height.nonzero()[0][-1] + 1)  # no line along zero
         share = 100 * height[used] / height.sum()
         edges = edges[used.start : used.stop + 1]
-        name = f"{corpus_name(corpus, real=False)}, synthetic"
-        axes.stairs(share, edges, color=style.CORPUS_COLOURS[corpus], lw=1.8, label=name)
+        label = f"{corpus}, synthetic signing"
+        axes.stairs(share, edges, color=style.CORPUS_COLOURS[corpus], lw=1.8, label=label)
     axes.axvline(real, color=style.INK, lw=1.2, ls=(0, (4, 3)), label="real Phoenix-2014T, mean")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
     axes.annotate(

@@ -9,7 +9,6 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from madis_lib.experiments.suite import CORPORA, Suite
 from madis_lib.parts import PARTS
 from madis_lib.reporting.figures import style
-from madis_lib.reporting.tables import corpus_name
 from madis_lib.train import History
 
 PRETRAINING = {
@@ -47,7 +46,7 @@ def training(suite: Suite) -> Figure:
     }
     _draw(axes[2], terms)
     axes[2].set(title="(c) Pretraining, three levels", ylabel="loss (nats; smooth L1)")
-    names = {c: corpus_name(c, suite.data is not None) for c in CORPORA}
+    names = {c: suite.corpus_name(c) for c in CORPORA}
     tuned = {names[c]: (finetuning[c], "sign", style.CORPUS_COLOURS[c]) for c in CORPORA}
     _draw(axes[3], tuned)
     axes[3].set(title="(d) Fine-tuning, sign tokens", ylabel="loss (nats, sum of 3 parts)")

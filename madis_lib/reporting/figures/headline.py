@@ -51,7 +51,7 @@ def headline(suite: Suite) -> Figure:
             unit = f" ({m.unit})" if m.unit else ""
             axes.set_xlabel(f"{m.label}{unit}, {'lower' if m.better < 0 else 'higher'} is better")
             if row == 0:
-                axes.set_title(tables.corpus_name(corpus, suite.data is not None))
+                axes.set_title(suite.corpus_name(corpus))
     rows = [r for c in CORPORA for r in measured[c].to_dict("records") if r["metric"] in metrics]
     return style.with_data(figure, rows=rows)
 
@@ -67,7 +67,7 @@ def headline_sentence(suite: Suite) -> str:
         ]
         wins, name = (
             sum(b is True for b in beaten),
-            html.escape(tables.corpus_name(corpus, suite.data is not None)),
+            html.escape(suite.corpus_name(corpus)),
         )
         told.append(f"{name} {wins} of {len(beaten)}")
     return (
