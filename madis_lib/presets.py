@@ -84,7 +84,11 @@ class Preset:
 
 
 def quick() -> Preset:
-    """First run, CI and notebooks: the whole suite in at most 12 minutes on two cores."""
+    """First run, CI and notebooks: the whole suite in 6 minutes and 1.2 GB on two quiet cores.
+
+    Expect MaDiS to beat every bound on every metric, at 50 to 80 % gloss error, and the tokenizer
+    to read back at about 20 %: enough to see each part work, not to judge the paper.
+    """
     return Preset(
         name="quick",
         corpus=CorpusConfig(signs=48, train=600, dev=40, test=60, glosses=(2, 5)),
@@ -99,7 +103,10 @@ def quick() -> Preset:
 
 
 def laptop() -> Preset:
-    """Numbers worth reading, on two cores: the headline in about two hours."""
+    """Larger, for a laptop: about an hour on two cores.
+
+    Expect every bound beaten, 60 to 75 % gloss error, and a tokenizer that reads back at 5 %.
+    """
     return Preset(
         name="laptop",
         corpus=CorpusConfig(signs=120, train=2400, dev=200, test=200, glosses=(3, 8)),
