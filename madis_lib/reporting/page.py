@@ -183,7 +183,7 @@ def _results(suite: Suite, folder: Path) -> str:
         ),
         (
             f'<p class="note">{html.escape(tables.LEGEND)} DTW-JPE is summed over the warping path, in '
-            "metres (the paper prints no unit); gloss error is read by the oracle.</p>"
+            "metres; gloss error is read by the oracle.</p>"
         ),
     ]
     for corpus in CORPORA:
