@@ -98,6 +98,8 @@ def check_data(
     """Say what is in a data folder, what is missing, and how to mend it."""
     from madis_lib.data import check
 
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder; give the one that holds the corpora")
     found = check.check(path)
     print(found)
     if not found.ok:

@@ -79,7 +79,7 @@ def refused(madis, tmp_path):
         (" \n\t", "de", ("text is empty",)),
         ("x" * 10_000, "en", ("no word of this text", "try")),
         ("🎉 👋🏽", "zh", ("no word of this text", "try")),
-        ("\x00\ud800", "en", ("no word of this text", "try")),
+        ("\x00\ud800", "en", ("not valid UTF-8",)),
         ("hello", "fr", ("unknown language 'fr'", "zh, de, en")),
     ],
 )
@@ -355,8 +355,9 @@ def test_data_that_cannot_be_read(madis, suite, data, tmp_path, kind, says):
     assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.html"))
 
 
-def test_nothing_to_check(madis):
-    answer = madis("check-data", "nowhere")
+def test_nothing_to_check(refused, madis, tmp_path):
+    refused("check-data", "nowhere", says=("nowhere", "no such folder"))
+    answer = madis("check-data", tmp_path)
     assert answer.code == 1 and "give the folder that holds" in answer.out
 
 
@@ -431,4 +432,5 @@ def test_the_module_is_the_command(tmp_path):
         capture_output=True, text=True, cwd=tmp_path, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert done.returncode == 1 and "nowhere" in done.stdout and done.stderr == ""
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("madis: error: nowhere: no such folder")

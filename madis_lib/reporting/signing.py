@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # shipped with the package
 CORPUS = {"zh": "csl", "de": "phoenix", "en": "how2sign"}
 MAX_TEXT_TOKENS = 256
+MAX_TEMPERATURE = 100.0  # the draw is long uniform; much more overflows
 SYNTHETIC = "Synthetic signing, not a real sign language."
 
 
@@ -55,7 +56,7 @@ def generate(
         ValueError: a bad argument, a text with no word the model knows, or a damaged file.
         OSError: a missing file or one that cannot be written.
     """
-    corpus = check_request(text, language, out, temperature)
+    corpus = check_request(text, language, out, temperature, seed)
     world = read_world(CHECKPOINTS if checkpoint is None else Path(checkpoint))
     check_words(text, language, world)
     system = load(world.path, corpus)
@@ -74,14 +75,22 @@ def generate(
     export.write(out, signed.features, fps, text.strip(), caption, glosses)
 
 
-def check_request(text: str, language: str, out: Path, temperature: float) -> str:
+def check_request(text: str, language: str, out: Path, temperature: float, seed: int) -> str:
     """The corpus of a language, or a ValueError or OSError that says what is wrong."""
     if not text.strip():
         raise ValueError("the text is empty: give a sentence to sign")
     if language not in CORPUS:
         raise ValueError(f"unknown language {language!r}: choose one of {', '.join(CORPUS)}")
-    if not (0 <= temperature < float("inf")):
-        raise ValueError(f"temperature {temperature} is not possible: give 0 or a positive number")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text is not valid UTF-8: save or type it as UTF-8") from None
+    if not 0 <= temperature <= MAX_TEMPERATURE:
+        raise ValueError(
+            f"temperature {temperature} is not possible: give a number from 0 to {MAX_TEMPERATURE:g}"
+        )
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed {seed} is not possible: give a number from 0 to 2^63 - 1")
 
     from madis_lib.render.export import check_path
 

@@ -64,6 +64,10 @@ def test_no_known_word_is_an_error_with_examples(checkpoint, tmp_path, words, su
         ({"out": "none/a.html"}, "no such folder"),
         ({"temperature": -1.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": 1e300}, "from 0 to 100"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**80}, "seed"),
+        ({"text": "cut \udcff onion"}, "UTF-8"),
         ({"checkpoint": "none"}, "no checkpoint here"),
     ],
 )
