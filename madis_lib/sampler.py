@@ -31,6 +31,7 @@ def choose_triples(
     """One triple a position, and how sure the model is of it.
 
     If the body's choice is eos the whole triple is; otherwise the hands choose among codes only.
+    How sure: the mean of what the three heads, each over its codes and eos, say of their choice.
 
     Args:
         logits: ``3 x [..., K_p + 1]``, eos last.
@@ -42,22 +43,20 @@ def choose_triples(
     picked, log_probs = [], []
     body_eos = torch.empty(0, dtype=torch.bool)  # known once the body, which comes first, is
     for part, raw in enumerate(logits):
-        scores = torch.log_softmax(raw, -1)
-        if part > 0:
-            codes_only = torch.log_softmax(raw[..., :-1], -1)
-            ended = torch.full_like(scores, -torch.inf)
-            ended[..., -1] = scores[..., -1]
-            going = torch.cat([codes_only, torch.full_like(scores[..., :1], -torch.inf)], -1)
-            scores = torch.where(body_eos[..., None], ended, going)
-        noisy = scores
+        log_p = torch.log_softmax(raw, -1)
+        allowed = log_p
+        if part > 0:  # eos where the body ended, a code everywhere else
+            is_eos = torch.arange(raw.shape[-1], device=raw.device) == raw.shape[-1] - 1
+            allowed = log_p.masked_fill(is_eos != body_eos[..., None], -torch.inf)
+        noisy = allowed
         if temperature > 0:
-            u = torch.rand(scores.shape, generator=generator).to(scores)
-            noisy = scores / temperature - torch.log(-torch.log(u.clamp(1e-20, 1 - 1e-7)))
+            u = torch.rand(raw.shape, generator=generator).to(raw)
+            noisy = allowed / temperature - torch.log(-torch.log(u.clamp(1e-20, 1 - 1e-7)))
         best = noisy.argmax(-1)
         if part == 0:
             body_eos = best == raw.shape[-1] - 1
         picked.append(best)
-        log_probs.append(scores.gather(-1, best[..., None])[..., 0])
+        log_probs.append(log_p.gather(-1, best[..., None])[..., 0])
     return torch.stack(picked, -1), torch.stack(log_probs, -1).mean(-1)
 
 
