@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from madis_lib import presets
-from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.experiments.suite import Suite
 from madis_lib.systems.madis import MaDiSSystem
 from madis_lib.tokenizer import Tokenizer
 
@@ -26,7 +26,7 @@ def main(preset: str, home: Path = Path(".madis")) -> None:
     shutil.rmtree(PACKAGE, ignore_errors=True)
     suite.tokenizer.save(PACKAGE / "tokenizer.safetensors", half=True)
     shipped = Tokenizer.load(PACKAGE / "tokenizer.safetensors")  # rounded, with its own fingerprint
-    for corpus in CORPORA:
+    for corpus in suite.corpora:
         trained = suite.system(corpus)
         system = MaDiSSystem(shipped, trained.text, trained.model, trained.steps)
         system.save(PACKAGE / corpus, half=True)
@@ -39,7 +39,7 @@ def main(preset: str, home: Path = Path(".madis")) -> None:
         "seed": suite.preset.corpus.seed,
         "commit": commit,
         "corpus": "SignWorld (synthetic signing)",
-        "runs": {c: suite.finetuned(c).key for c in CORPORA},
+        "runs": {c: suite.finetuned(c).key for c in suite.corpora},
     }
     (PACKAGE / "provenance.json").write_text(json.dumps(record, indent=1) + "\n")
     size = sum(f.stat().st_size for f in PACKAGE.rglob("*") if f.is_file())

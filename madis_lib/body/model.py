@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Callable
@@ -87,6 +88,7 @@ class Body:
         }
         self._cache: dict[tuple[torch.dtype, torch.device], State] = {}
         self.path = Path(path)
+        self._flat_hand = flat_hand
         self.rest_joints = torch.from_numpy(self._arrays["joints"]).float()
         self.faces = model.faces
         self.weights = model.weights.astype(np.float32)
@@ -146,6 +148,11 @@ class Body:
         upper_body = world[..., :3, 3].index_select(1, state["body_joints"])
         body = torch.cat((upper_body, face), dim=1)
         return {"body": restore(body), "left": restore(left), "right": restore(right)}
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits for the file, by its content, and what zero hand rotations mean."""
+        content = self.path.read_bytes() + bytes([self._flat_hand])
+        return hashlib.sha256(content).hexdigest()[:16]
 
     def vertices(
         self,

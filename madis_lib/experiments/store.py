@@ -1,8 +1,9 @@
 """Work that is done once: results under the hash of all they depend on.
 
 A run's folder is named by its configuration, the keys of the runs it builds on and the versions of
-the method modules it uses.  Change any of them and it is another run; change a comment and it is
-not.  ``result.json`` is written last, so a folder with one is complete.
+the method modules it uses.  Change any of them and it is another run; change a comment, or add an
+option that stays at its default, and it is not.  ``made.json`` says with what it was made;
+``result.json`` is written last, so a folder with one is complete.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from madis_lib.experiments import provenance
 from madis_lib.files import atomic_write
 
-COST = "cost.json"  # beside a result: what making it took
+MADE = "made.json"
 # Raised when a change alters results of earlier runs.
 VERSIONS = {"signworld": 1, "tokenizer": 1, "model": 1, "sampler": 2, "metrics": 1}
 
@@ -34,6 +37,7 @@ class Run:
     key: str  # hexadecimal, 16 digits
     folder: Path
     result: dict[str, Any]
+    made: dict[str, Any]  # when, from which commit, on what device, in how many seconds
 
 
 class UnfinishedRunError(FileNotFoundError):
@@ -50,8 +54,14 @@ def _plain(value: object) -> object:
     if isinstance(value, Run):
         return value.key
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        values = {f.name: (getattr(value, f.name), f) for f in fields(value)}
+        return {name: v for name, (v, f) in values.items() if v != _default(f)}
     raise TypeError(f"{value!r} cannot be part of a run's configuration")
+
+
+def _default(field: Field) -> object:
+    """A field's default; what equals it is left out of a key, so that new options keep old runs."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 class Store:
@@ -97,12 +107,20 @@ class Store:
         with FileLock(folder / ".lock"):
             result = _read(result_file)
             if result is None:
-                with atomic_write(folder / "config.json") as temporary:
-                    temporary.write_text(json.dumps(config, indent=1, default=_plain))
+                resumed = (folder / "config.json").exists()
+                _write(folder / "config.json", config)
+                begun, clock = datetime.now(UTC), time.monotonic()
                 result = work(folder)
-                with atomic_write(result_file) as temporary:
-                    temporary.write_text(json.dumps(result, indent=1))
-        return Run(name, key, folder, result)
+                made = {
+                    "begun": begun.isoformat(timespec="seconds"),
+                    "seconds": round(time.monotonic() - clock, 1),
+                    "resumed": resumed,  # then the seconds are those since the last kill
+                    **provenance.environment(),
+                    "peak_memory_mb": provenance.peak_memory_mb(),
+                }
+                _write(folder / MADE, made)
+                _write(result_file, result)
+        return Run(name, key, folder, result, _read(folder / MADE) or {})
 
     def listing(self) -> list[str]:
         """A line for every run, oldest first; the first line names the columns."""
@@ -125,9 +143,9 @@ def _began(folder: Path) -> float:
 
 def _row(folder: Path) -> tuple[str, str, str, str, str, str]:
     name, key = folder.name.rsplit("-", 1)
-    done, cost = (folder / "result.json").exists(), _read(folder / COST) or {}
+    done, made = (folder / "result.json").exists(), _read(folder / MADE) or {}
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    seconds = f"{cost['seconds']:.0f}" if "seconds" in cost else "-"
+    seconds = f"{made['seconds']:.0f}" if "seconds" in made else "-"
     age = _age(time.time() - _began(folder))
     return name, key, "done" if done else "unfinished", seconds, f"{size / 1e6:.1f}", age
 
@@ -138,6 +156,11 @@ def _age(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def _write(path: Path, value: object) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, default=_plain))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.layouts import Corpus
-from madis_lib.experiments.evaluate import Reference, score
+from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, score
 from madis_lib.experiments.store import Run, Store
 from madis_lib.metrics import mpjpe_mm
 from madis_lib.objectives import Batch
@@ -38,6 +38,17 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def _present(data: Path) -> tuple[str, ...]:
+    """The corpora that a data folder holds; FileNotFoundError when it holds none."""
+    found = tuple(c for c in CORPORA if layouts.path_of(data, c).is_dir())
+    if not found:
+        folders = ", ".join(f"{layout.folder}/" for layout in layouts.LAYOUTS.values())
+        raise FileNotFoundError(
+            f"{data}: none of {folders} is here; give the folder that holds one"
+        )
+    return found
+
+
 def fit_canvas(features: np.ndarray, max_tokens: int) -> np.ndarray:
     """Clips longer than the canvas are sampled evenly to fill it (MaDiS §4)."""
     longest = max_tokens * FRAMES_PER_TOKEN
@@ -52,7 +63,8 @@ class Suite:
     Args:
         preset: sizes.
         home: where runs are kept.
-        data: folder with the real corpora; None writes SignWorld and uses that.
+        data: folder with real corpora, at least one of the three; None writes SignWorld and uses
+            that.
         seed: of weights and training; the corpus has its own.
     """
 
@@ -60,6 +72,7 @@ class Suite:
         self, preset: Preset, home: Path, data: Path | None = None, seed: int | None = None
     ) -> None:
         self.preset, self.data = preset, data.resolve() if data else None
+        self.corpora = CORPORA if data is None else _present(data)
         self.seed = preset.seeds[0] if seed is None else seed
         self.store = Store(home / preset.name)
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -81,22 +94,36 @@ class Suite:
 
     @cached_property
     def corpus(self) -> Run:
-        """The three corpora on disk, in the layouts of the real ones."""
-        config = {"corpus": self.preset.corpus, "data": str(self.data) if self.data else None}
+        """The corpora on disk, in the layouts of the real ones, and what is in them."""
+        config: dict[str, object] = {"corpus": self.preset.corpus}
+        if self.data:
+            config = {"data": layouts.fingerprint(self.data)}
 
         def work(folder: Path) -> dict[str, Any]:
-            root = self.data
-            if root is None:
-                root = folder / "data"
+            root = self.data or folder / "data"
+            if self.data is None:
                 signworld.write(root, self.preset.corpus)
-            counts = {c: {s: len(layouts.read(root, c, s)) for s in SPLITS} for c in CORPORA}
-            return {"root": str(self.data) if self.data else None, "sentences": counts}
+            found = {c: {s: layouts.read(root, c, s) for s in SPLITS} for c in self.corpora}
+            return {
+                "sentences": {c: {s: len(v) for s, v in of.items()} for c, of in found.items()},
+                "skipped": {c: {s: v.skipped for s, v in of.items()} for c, of in found.items()},
+                "tokens": {
+                    c: [len(sample.features) // FRAMES_PER_TOKEN for sample in of["train"]]
+                    for c, of in found.items()
+                },
+            }
 
         return self.store.run("corpus", config, ("signworld",), work)
 
+    def coverage(self, corpus: str) -> float:
+        """Share of training clips that fit the canvas of M tokens (MaDiS §4: 98 % at M = 100)."""
+        return float(
+            np.mean(np.array(self.corpus.result["tokens"][corpus]) <= self.preset.model.max_tokens)
+        )
+
     @property
     def root(self) -> Path:
-        return Path(self.corpus.result["root"]) if self.data else self.corpus.folder / "data"
+        return self.data or self.corpus.folder / "data"
 
     def _read(self, corpus: str, split: str) -> None:
         if (corpus, split) not in self._clips:
@@ -138,7 +165,7 @@ class Suite:
         config = {"corpus": self.corpus, "size": self.preset.model.text_vocab}
 
         def work(folder: Path) -> dict[str, Any]:
-            texts = [t for c in CORPORA for t in self.texts(c, "train")]
+            texts = [t for c in self.corpora for t in self.texts(c, "train")]
             text = text_data.train(texts, self.preset.model.text_vocab, folder / "text")
             return {"size": len(text)}
 
@@ -154,10 +181,11 @@ class Suite:
         config = {
             "corpus": self.corpus, "tokenizer": p.tokenizer, "train": p.train_tokenizer,
             "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": self.seed,
+            "max_tokens": p.model.max_tokens,
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
-            clips = [clip for c in CORPORA for clip in self.clips(c, "train")]
+            clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
             # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
             statistics = stats.compute(clips, floor=0.1 if self.synthetic else 0.0)
             with torch.random.fork_rng():
@@ -185,7 +213,7 @@ class Suite:
                 folder / "checkpoint.pt", self.seed, "sign tokenizer",
             )  # fmt: skip
             tokenizer.cpu().save(folder / "tokenizer.safetensors")
-            return {"history": history, **self._tokenizer_quality(tokenizer)}
+            return {"history": history}
 
         return self.store.run("tokenizer", config, ("tokenizer",), work)
 
@@ -193,34 +221,42 @@ class Suite:
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.load(self.tokenizer_run.folder / "tokenizer.safetensors")
 
-    def _tokenizer_quality(self, tokenizer: Tokenizer) -> dict[str, Any]:
-        """Codes used, perplexity and reconstruction error on the test splits."""
-        body = bodies.load()
-        tokens: list[torch.Tensor] = []
-        errors: dict[str, list[float]] = {"body": [], "hands": []}
-        for corpus in CORPORA:
-            for clip in self.clips(corpus, "test"):
-                x = torch.tensor(clip)[None]
-                with torch.no_grad():
-                    codes = tokenizer.encode(x)
-                    true, again = body.landmarks(x[0]), body.landmarks(tokenizer.decode(codes)[0])
-                tokens.append(codes[0])
-                joints = {"body": range(1, 13), "left": None, "right": None}
-                mm = {k: mpjpe_mm(again[k].numpy(), true[k].numpy(), joints[k]) for k in PARTS}
-                errors["body"].append(mm["body"])
-                errors["hands"].append((mm["left"] + mm["right"]) / 2)
-        used, perplexity = {}, {}
-        for i, part in enumerate(PARTS):
-            share = torch.cat(tokens)[:, i].bincount(minlength=tokenizer.config.codes[i]).double()
-            share /= share.sum()
-            used[part] = int((share > 0).sum())
-            perplexity[part] = float(torch.exp(-(share * (share + 1e-10).log()).sum()))
-        return {
-            "codes": dict(zip(PARTS, tokenizer.config.codes, strict=True)),
-            "codes_used": used,
-            "perplexity": perplexity,
-            "error_mm": {k: float(np.mean(v)) for k, v in errors.items()},
-        }
+    @cached_property
+    def tokenizer_quality(self) -> Run:
+        """Codes used, perplexity and reconstruction error of each part on the test splits."""
+        body, tokenizer = bodies.load(), self.tokenizer
+
+        def work(folder: Path) -> dict[str, Any]:
+            tokens: list[np.ndarray] = []
+            errors: dict[str, list[float]] = {part: [] for part in PARTS}
+            for corpus in self.corpora:
+                clips = self.clips(corpus, "test")
+                for clip, codes in zip(clips, self.tokens(corpus, "test"), strict=True):
+                    with torch.no_grad():
+                        again = tokenizer.decode(torch.tensor(codes)[None])[0]
+                        points = [body.landmarks(x) for x in (again, torch.tensor(clip))]
+                    for part in PARTS:
+                        rebuilt, true = (x[part].numpy() for x in points)
+                        joints = BODY_JOINTS if part == "body" else None
+                        errors[part].append(mpjpe_mm(rebuilt, true, joints))
+                    tokens.append(codes)
+            used, perplexity = {}, {}
+            for i, part in enumerate(PARTS):
+                counts = np.bincount(
+                    np.concatenate(tokens)[:, i], minlength=tokenizer.config.codes[i]
+                )
+                share = counts[counts > 0] / counts.sum()
+                used[part] = len(share)
+                perplexity[part] = float(np.exp(-(share * np.log(share)).sum()))
+            return {
+                "codes": dict(zip(PARTS, tokenizer.config.codes, strict=True)),
+                "codes_used": used,
+                "perplexity": perplexity,
+                "error_mm": {part: float(np.mean(errors[part])) for part in PARTS},
+            }
+
+        config = {"tokens": self.tokens_run, "body": body.fingerprint()}
+        return self.store.run("tokenizer-quality", config, ("metrics",), work)
 
     @cached_property
     def tokens_run(self) -> Run:
@@ -229,7 +265,7 @@ class Suite:
         def work(folder: Path) -> dict[str, Any]:
             tokenizer = self.tokenizer.to(device())
             counts = {}
-            for corpus in CORPORA:
+            for corpus in self.corpora:
                 for split in SPLITS:
                     items = zip(
                         self.names(corpus, split),
@@ -242,8 +278,7 @@ class Suite:
             tokenizer.cpu()
             return {"clips": counts}
 
-        config = {"tokenizer": self.tokenizer_run, "max_tokens": self.preset.model.max_tokens}
-        return self.store.run("tokens", config, ("tokenizer",), work)
+        return self.store.run("tokens", {"tokenizer": self.tokenizer_run}, ("tokenizer",), work)
 
     def tokens(self, corpus: str, split: str) -> list[np.ndarray]:
         """Triples ``[L, 3]`` of a split."""
@@ -309,7 +344,7 @@ class Suite:
 
         def work(folder: Path) -> dict[str, Any]:
             system = MaDiSSystem.untrained(p, self.tokenizer, self.text_tokenizer, self.seed)
-            return {"history": self._train(system, "pretrain", CORPORA, folder)}
+            return {"history": self._train(system, "pretrain", self.corpora, folder)}
 
         return self.store.run("pretrained", config, ("model",), work)
 
@@ -329,35 +364,45 @@ class Suite:
 
     def system(self, corpus: str) -> MaDiSSystem:
         """The trained system of a corpus."""
-        return MaDiSSystem.load(self.finetuned(corpus).folder / "model", self.tokenizer)
+        system = MaDiSSystem.load(self.finetuned(corpus).folder / "model", self.tokenizer)
+        system.steps = self.preset.model.max_tokens // self.preset.tokens_per_step
+        return system
 
     # -- scores -----------------------------------------------------------------------------
 
-    def reference(self, corpus: str) -> Reference:
-        """The true signing of the test split."""
-        truth = self.truth(corpus, "test")
+    def reference(self, corpus: str, split: str = "test") -> Reference:
+        """The true signing of a split."""
+        truth = self.truth(corpus, split)
         glosses = None if truth is None else [t["glosses"] for t in truth]
-        return Reference(self.clips(corpus, "test"), self.tokens(corpus, "test"), glosses)
+        return Reference(self.clips(corpus, split), self.tokens(corpus, split), glosses)
 
-    def evaluated(self, corpus: str) -> Run:
-        """Per-sentence scores of MaDiS and the bounds on a test split (design: never one without)."""
-        config = {"system": self.finetuned(corpus), "corpus": corpus}
+    def evaluated(self, corpus: str, split: str = "test") -> Run:
+        """Per-sentence scores of MaDiS and the bounds (design: never one without the other).
+
+        Settings are chosen on ``val``; a report shows ``test``.
+        """
+        body = bodies.load()
+        config = {
+            "system": self.finetuned(corpus), "corpus": corpus, "split": split,
+            "tokens_per_step": self.preset.tokens_per_step, "body": body.fingerprint(),
+        }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
-            reference, body, oracle = self.reference(corpus), bodies.load(), self.oracle(corpus)
-            signed = self.system(corpus).generate(self.texts(corpus, "test"))
+            reference, oracle = self.reference(corpus, split), self.oracle(corpus)
+            texts = self.texts(corpus, split)
+            signed = self.system(corpus).generate(texts)
             outputs = {"MaDiS": ([s.features for s in signed], [s.tokens for s in signed])}
             outputs |= self._bounds(corpus, reference, outputs["MaDiS"])
             scores = {
                 name: score(features, tokens, reference, body, oracle)
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
             }
-            generated = [s.tokens.tolist() for s in signed]
-            return {"scores": scores, "generated": generated, "texts": self.texts(corpus, "test")}
+            return {
+                "scores": scores, "generated": [s.tokens.tolist() for s in signed], "texts": texts,
+            }  # fmt: skip
 
-        return self.store.run(
-            f"evaluated-{corpus}", config, ("sampler", "metrics", "signworld"), work
-        )
+        name = f"evaluated-{corpus}" if split == "test" else f"evaluated-{corpus}-{split}"
+        return self.store.run(name, config, ("sampler", "metrics", "signworld"), work)
 
     def _bounds(self, corpus: str, reference: Reference, generated):
         """Systems that know nothing of the sentence, and the tokenizer that knows all of it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from madis_lib.data import signworld
-from madis_lib.experiments.suite import CORPORA, SPLITS, Suite
+from madis_lib.experiments.suite import SPLITS, Suite
 from madis_lib.files import atomic_write
 from madis_lib.render.player import player_html
 from madis_lib.reporting import equations, figures, tables
@@ -106,12 +106,12 @@ def _introduction(suite: Suite) -> str:
 
 
 def _facts(suite: Suite, record: dict[str, Any]) -> str:
-    parameters = sum(p.numel() for p in suite.system(CORPORA[0]).model.parameters())
+    parameters = sum(p.numel() for p in suite.system(suite.corpora[0]).model.parameters())
     facts = {
         "preset": suite.preset.name,
         "model": f"{parameters / 1e6:.2f} M parameters",
-        "training sentences": f"{sum(len(suite.texts(c, 'train')) for c in CORPORA):,}",
-        "test sentences": f"{sum(len(suite.texts(c, 'test')) for c in CORPORA):,}",
+        "training sentences": f"{sum(len(suite.texts(c, 'train')) for c in suite.corpora):,}",
+        "test sentences": f"{sum(len(suite.texts(c, 'test')) for c in suite.corpora):,}",
         "seed": record["seed"],
         "commit": record["commit"],
         "begun": record["begun"],
@@ -132,7 +132,7 @@ def _signing(suite: Suite, folder: Path) -> str:
             "not picked for its looks: it is the one with the median error of its test set.</p>"
         )
     ]
-    parts += [_player(suite, corpus) for corpus in CORPORA]
+    parts += [_player(suite, corpus) for corpus in suite.corpora]
     return "\n".join([*parts, _figure(folder, "strip")])
 
 
@@ -186,7 +186,7 @@ def _results(suite: Suite, folder: Path) -> str:
             "metres; gloss error is read by the oracle.</p>"
         ),
     ]
-    for corpus in CORPORA:
+    for corpus in suite.corpora:
         frame = tables.results(suite, corpus)
         smoke = tables.is_smoke(suite.preset.name)
         badge = f'<span class="smoke">{tables.SMOKE}</span>' if smoke else ""
@@ -260,7 +260,7 @@ def _tokenizer(suite: Suite) -> str:
         "<p>Three VQ-VAEs turn four frames into three tokens. A codebook is well used when its "
         "perplexity, the number of codes used equally often that would be as varied, is not far "
         "below the number of codes. The error is of joints on the test sets after a round trip, "
-        "wrists aligned for hands (both hands share one number).</p>"
+        "wrists aligned for hands.</p>"
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         "</div>"
     )
@@ -271,7 +271,7 @@ def _corpus(suite: Suite, folder: Path) -> str:
         f'<tr><th scope="row">{html.escape(suite.corpus_name(corpus))}</th>'
         + "".join(f"<td>{len(suite.texts(corpus, split)):,}</td>" for split in SPLITS)
         + f'<td class="text">{html.escape(suite.texts(corpus, "test")[0])}</td></tr>'
-        for corpus in CORPORA
+        for corpus in suite.corpora
     )
     head = "".join(f'<th scope="col">{c}</th>' for c in ("corpus", *SPLITS))
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from madis_lib import presets
-from madis_lib.experiments.store import COST, Run, UnfinishedRunError
-from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.experiments import provenance
+from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
-from madis_lib.reporting import figures, notebook_runs, page, provenance, tables
+from madis_lib.reporting import figures, notebook_runs, page, tables
 
 
 def reproduce(
@@ -119,11 +121,12 @@ Step = tuple[str, Callable[[], Run], Callable[[Run], str]]  # title, work, what 
 def _steps(suite: Suite) -> list[Step]:
     steps: list[Step] = [
         ("corpus", lambda: suite.corpus, _told_corpus),
-        ("sign tokenizer", lambda: suite.tokenizer_run, _told_tokenizer),
+        ("sign tokenizer", lambda: suite.tokenizer_run, _told_training),
         ("tokens", lambda: suite.tokens_run, lambda r: f"{sum(r.result['clips'].values())} clips"),
+        ("tokenizer's quality", lambda: suite.tokenizer_quality, _told_tokenizer),
         ("pretraining", lambda: suite.pretrained, _told_training),
     ]
-    for corpus in CORPORA:
+    for corpus in suite.corpora:
         name = suite.corpus_name(corpus)
         tuned, scored = (
             lambda c=corpus: suite.finetuned(c),
@@ -160,23 +163,25 @@ class _Narrator:
         self, title: str, work: Callable[[], Run], told: Callable[[Run], str]
     ) -> dict[str, Any]:
         """Make or find a run; its entry in the provenance."""
-        now, started = time.time(), self._announce(title)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._announce(title)
         run = work()
-        took = time.monotonic() - started
-        made = (run.folder / "result.json").stat().st_mtime >= now - 1
-        if made:
-            cost = {"seconds": round(took, 1), "peak_memory_mb": provenance.peak_memory_mb()}
-            _write_json(run.folder / COST, cost)
-            self.detail(f"{told(run)}; done in {_duration(took)}")
-        else:
-            self.detail(f"{told(run)}; found from an earlier run")
-        cost = _read_json(run.folder / COST)
-        return {"title": title, "name": run.name, "key": run.key, "made_now": made, **cost}
+        fresh = run.made.get("begun", "") >= now
+        how = f"done in {_duration(run.made['seconds'])}" if fresh else "found from an earlier run"
+        self.detail(f"{told(run)}; {how}")
+        return {"title": title, "name": run.name, "key": run.key, "made_now": fresh, **run.made}
 
 
 def _told_corpus(run: Run) -> str:
-    counts = run.result["sentences"]
-    return f"{sum(sum(c.values()) for c in counts.values()):,} sentences, three languages"
+    counts = {c: sum(of.values()) for c, of in run.result["sentences"].items()}
+    told = f"{sum(counts.values()):,} sentences ({', '.join(counts)})"
+    left_out: Counter[str] = Counter()
+    for splits in run.result["skipped"].values():
+        for reasons in splits.values():
+            left_out.update(reasons)
+    if left_out:
+        told += f"; left out: {', '.join(f'{n} {reason}' for reason, n in left_out.items())}"
+    return told
 
 
 def _told_tokenizer(run: Run) -> str:
@@ -217,7 +222,7 @@ def describe(
 
 def _write_tables(suite: Suite, folder: Path) -> None:
     """The tables, and the per-sentence results they can be made from again."""
-    for corpus in CORPORA:
+    for corpus in suite.corpora:
         run = suite.evaluated(corpus)
         plain = json.dumps({"run": run.key, **run.result}, ensure_ascii=False).encode()
         with atomic_write(folder / "results" / f"{corpus}.json.gz") as temporary:
@@ -247,8 +252,3 @@ def _duration(seconds: float) -> str:
 def _write_json(path: Path, value: Any) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """What was written, or nothing where a run was made by other means."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -249,17 +249,14 @@ def html(frame: pd.DataFrame) -> str:
 
 def tokenizer(suite: Suite) -> pd.DataFrame:
     """Codes, codes used, perplexity and reconstruction error of each part on the test splits."""
-    found = suite.tokenizer_run.result
-    error = {"body": found["error_mm"]["body"]} | dict.fromkeys(
-        ("left", "right"), found["error_mm"]["hands"]
-    )
+    found = suite.tokenizer_quality.result
     rows = [
         {
             "part": part,
             "codes": found["codes"][part],
             "codes used": found["codes_used"][part],
             "perplexity": found["perplexity"][part],
-            "reconstruction error (mm)": error[part],
+            "reconstruction error (mm)": found["error_mm"][part],
         }
         for part in PARTS
     ]

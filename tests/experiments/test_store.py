@@ -3,7 +3,7 @@ import logging
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,22 @@ def test_anything_that_counts_makes_another_run(runs, work, monkeypatch):
     monkeypatch.setitem(store.VERSIONS, "tokenizer", 2)
     keys.add(runs.run("a", CONFIG, ("model",), work).key)  # not used: no other run
     assert len(keys - {first.key}) == len(keys) == 5 and work.done == 6
+
+
+def test_an_option_at_its_default_keeps_the_old_runs(runs, work):
+    @dataclass(frozen=True)
+    class Old:
+        width: int
+        names: list = field(default_factory=list)
+
+    @dataclass(frozen=True)
+    class New(Old):
+        option: str = "as before"
+
+    old = runs.run("a", {"model": Old(3)}, (), work)
+    assert runs.run("a", {"model": New(3)}, (), work).key == old.key and work.done == 1
+    assert runs.run("a", {"model": New(3, option="new")}, (), work).key != old.key
+    assert runs.run("a", {"model": New(3, names=[1])}, (), work).key != old.key
 
 
 def test_a_run_built_on_another_has_its_key(runs, work):
@@ -170,7 +186,8 @@ def test_listing(runs, work, monkeypatch):
     assert runs.listing() == ["run  key  state  seconds  MB  age"]
     done = runs.run("finetuned-csl", CONFIG, (), work)
     (done.folder / "big").write_bytes(b"0" * 3_000_000)
-    (done.folder / store.COST).write_text(json.dumps({"seconds": 61.7}))
+    assert done.made["seconds"] >= 0 and done.made["commit"] and not done.made["resumed"]
+    (done.folder / store.MADE).write_text(json.dumps({"seconds": 61.7}))
     with pytest.raises(ZeroDivisionError):
         runs.run("tokens", CONFIG, (), lambda _: 1 / 0)
     (runs.root / "no-run").mkdir()

@@ -25,6 +25,7 @@ from madis_lib.experiments.suite import (
     encode,
     fit_canvas,
 )
+from madis_lib.reporting import figures
 from madis_lib.tokenizer import Tokenizer
 from tests import tiny
 
@@ -149,6 +150,56 @@ def test_a_folder_of_data_takes_the_place_of_signworld(suite, tmp_path):
     assert "gloss_error" not in available(result["scores"]["MaDiS"])
     assert not [p for p in (tmp_path / "home").rglob("*.pkl")], "the data was copied"
     assert with_data.finetuned(CORPUS).key != suite.finetuned(CORPUS).key
+
+
+def test_one_real_corpus_is_enough(suite, tmp_path):
+    """Someone with CSL-Daily alone trains and reports on it alone."""
+    data = tmp_path / "real"
+    shutil.copytree(suite.root / "CSL-Daily", data / "CSL-Daily")
+    alone = Suite(tiny.preset(), tmp_path / "home", data=data)
+    assert alone.corpora == ("csl",) and alone.evaluated("csl").result["texts"]
+    for figure in figures.ALL:
+        if not figure.needs_truth:
+            figure.draw(alone)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="none of How2Sign/"):
+        Suite(tiny.preset(), tmp_path / "home", data=tmp_path / "empty")
+
+
+def test_real_data_is_known_by_its_content_and_not_by_its_place(suite, tmp_path):
+    first = Suite(tiny.preset(), tmp_path / "home", data=suite.root)
+    shutil.copytree(suite.root, tmp_path / "moved")
+    moved = Suite(tiny.preset(), tmp_path / "home", data=tmp_path / "moved")
+    assert moved.corpus.key == first.corpus.key and moved.root == tmp_path / "moved"
+    pose = next((tmp_path / "moved").rglob("*.pkl"))
+    pose.write_bytes(pose.read_bytes() + b" ")
+    changed = Suite(tiny.preset(), tmp_path / "home", data=tmp_path / "moved")
+    assert changed.corpus.key != first.corpus.key
+
+
+def test_settings_are_chosen_on_val(suite):
+    tuned, shown = suite.evaluated(CORPUS, "val"), suite.evaluated(CORPUS)
+    assert tuned.result["texts"] == suite.texts(CORPUS, "val") and tuned.key != shown.key
+    assert tuned.folder.name.startswith(f"evaluated-{CORPUS}-val-")
+
+
+def test_another_body_is_another_evaluation(suite, home, monkeypatch, tmp_path):
+    from madis_lib.body.model import DEFAULT_FILE
+
+    with np.load(DEFAULT_FILE) as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "body.npz", **arrays | {"v_template": arrays["v_template"] * 1.1})
+    before = suite.evaluated(CORPUS).key
+    monkeypatch.setenv("MADIS_SMPLX", str(tmp_path / "body.npz"))
+    other = Suite(tiny.preset(), home)
+    assert other.finetuned(CORPUS).key == suite.finetuned(CORPUS).key
+    assert other.evaluated(CORPUS).key != before
+
+
+def test_the_share_that_the_canvas_covers(suite):
+    lengths = [len(t) for t in suite.tokens(CORPUS, "train")]
+    assert suite.corpus.result["tokens"][CORPUS] == lengths
+    assert suite.coverage(CORPUS) == 1.0
 
 
 def test_rendered_data_is_never_called_real(suite, tmp_path):

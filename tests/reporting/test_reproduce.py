@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from madis_lib.experiments import evaluate
+from madis_lib.experiments import evaluate, provenance
 from madis_lib.experiments.suite import CORPORA
-from madis_lib.reporting import equations, notebook_runs, page, provenance, tables
+from madis_lib.reporting import equations, notebook_runs, page, tables
 from madis_lib.reporting import reproduce as reproducing
 from madis_lib.reporting.reproduce import reproduce
 

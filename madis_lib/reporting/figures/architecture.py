@@ -17,7 +17,7 @@ from madis_lib.objectives import Batch
 from madis_lib.parts import PARTS
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.drawing import arrow, box, heading, sheet, text
-from madis_lib.reporting.figures.examples import DEFAULT_CORPUS, Example, median_example
+from madis_lib.reporting.figures.examples import Example, example_corpus, median_example
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
 from madis_lib.train import generator_for
 
@@ -94,8 +94,9 @@ def _losses(suite: Suite, system: MaDiSSystem, corpus: str, stage: str) -> dict[
 
 
 @style.styled
-def fig2(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
+def fig2(suite: Suite, corpus: str | None = None) -> Figure:
     """Text and triples in, masked tokens, latents and motion out; pretraining and fine-tuning."""
+    corpus = example_corpus(suite, corpus)
     example = median_example(suite, corpus)
     figure, axes = sheet(12.0, 6.3)
     states = {stage: state(suite, example, stage) for stage in ("pretrain", "finetune")}

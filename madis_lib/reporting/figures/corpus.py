@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from madis_lib.data import signworld
-from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.experiments.suite import Suite
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.reporting.figures import style
 
@@ -24,7 +24,7 @@ def corpus_statistics(suite: Suite) -> Figure:
     import matplotlib.pyplot as plt
 
     tokens, seconds, lengths = {}, {}, {}
-    for corpus in CORPORA:
+    for corpus in suite.corpora:
         truth = suite.truth(corpus, "train")
         if truth is None:
             raise ValueError("statistics of signs need SignWorld's truth")
@@ -48,11 +48,11 @@ def corpus_statistics(suite: Suite) -> Figure:
     figure.legend(handles, labels, loc="outside lower left", ncols=4)
     means = {
         c: {"tokens": tokens[c].mean(), "seconds": seconds[c].mean(), "glosses": lengths[c].mean()}
-        for c in CORPORA
+        for c in suite.corpora
     }
     return style.with_data(
-        figure, split="train", mean=means, signs={c: len(tokens[c]) for c in CORPORA},
-        sentences={c: len(lengths[c]) for c in CORPORA},
+        figure, split="train", mean=means, signs={c: len(tokens[c]) for c in suite.corpora},
+        sentences={c: len(lengths[c]) for c in suite.corpora},
     )  # fmt: skip
 
 

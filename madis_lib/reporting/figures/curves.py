@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
 from madis_lib.reporting.figures import style
 from madis_lib.train import History
@@ -26,7 +26,7 @@ def training(suite: Suite) -> Figure:
 
     tokenizer = suite.tokenizer_run.result["history"]
     pretraining = suite.pretrained.result["history"]
-    finetuning = {c: suite.finetuned(c).result["history"] for c in CORPORA}
+    finetuning = {c: suite.finetuned(c).result["history"] for c in suite.corpora}
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.6), layout="constrained")
 
     lines = {
@@ -46,8 +46,8 @@ def training(suite: Suite) -> Figure:
     }
     _draw(axes[2], terms)
     axes[2].set(title="(c) Pretraining, three levels", ylabel="loss (nats; smooth L1)")
-    names = {c: suite.corpus_name(c) for c in CORPORA}
-    tuned = {names[c]: (finetuning[c], "sign", style.CORPUS_COLOURS[c]) for c in CORPORA}
+    names = {c: suite.corpus_name(c) for c in suite.corpora}
+    tuned = {names[c]: (finetuning[c], "sign", style.CORPUS_COLOURS[c]) for c in suite.corpora}
     _draw(axes[3], tuned)
     axes[3].set(title="(d) Fine-tuning, sign tokens", ylabel="loss (nats, sum of 3 parts)")
     return style.with_data(

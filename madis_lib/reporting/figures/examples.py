@@ -12,7 +12,7 @@ from madis_lib import sampler, utc
 from madis_lib.experiments.suite import Suite
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
 
-DEFAULT_CORPUS = "how2sign"  # English, so that most readers can follow the example
+PREFERRED = "how2sign"  # English, so that most readers can follow the example
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Example:
     tokens: np.ndarray
     read: tuple[str, ...]  # by the oracle, off the generated motion
     rule: str
+
+
+def example_corpus(suite: Suite, corpus: str | None = None) -> str:
+    """The corpus that examples come from: the one asked for, else English where there is any."""
+    return corpus or (PREFERRED if PREFERRED in suite.corpora else suite.corpora[0])
 
 
 def truth_of(suite: Suite, corpus: str, index: int) -> dict[str, Any] | None:
@@ -51,8 +56,9 @@ def median_index(errors: np.ndarray) -> int:
     return int(np.argsort(errors, kind="stable")[(len(errors) - 1) // 2])
 
 
-def median_example(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Example:
+def median_example(suite: Suite, corpus: str | None = None) -> Example:
     """The test sentence of median error: half of the test set is signed better, half worse."""
+    corpus = example_corpus(suite, corpus)
     errors, name = sentence_errors(suite, corpus)
     index = median_index(errors)
     rule = f"the test sentence with the median {name}"

@@ -24,7 +24,7 @@ from madis_lib.reporting.figures.drawing import (
     text,
     triple_colours,
 )
-from madis_lib.reporting.figures.examples import DEFAULT_CORPUS, truth_of
+from madis_lib.reporting.figures.examples import example_corpus, truth_of
 
 KINDS = {
     "left": "one-handed, left",
@@ -100,8 +100,9 @@ def mean_by_category(found: list[SignToken]) -> list[dict]:
 
 
 @style.styled
-def fig10(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
+def fig10(suite: Suite, corpus: str | None = None) -> Figure:
     """Gate weights over the tokens of example signs, and their mean by handedness (Table 5)."""
+    corpus = example_corpus(suite, corpus)
     found = signs(suite, corpus)
     examples, means = example_signs(found), mean_by_category(found)
     width, height, cell = 12.0, 4.4, 1.7
@@ -182,8 +183,9 @@ def telling_triples(codes: np.ndarray, weights: np.ndarray) -> dict[str, int]:
 
 
 @style.styled
-def fig4(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
+def fig4(suite: Suite, corpus: str | None = None) -> Figure:
     """Averaged embedding and mixture of parts, on triples of the test set with real weights."""
+    corpus = example_corpus(suite, corpus)
     codes = np.unique(np.concatenate(suite.tokens(corpus, "test")), axis=0)
     weights = gate_weights(suite, corpus, codes)
     rows = telling_triples(codes, weights)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from madis_lib.experiments import evaluate
 from madis_lib.experiments.evaluate import METRICS
-from madis_lib.experiments.suite import CORPORA, Suite
+from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import tables
 from madis_lib.reporting.figures import style
 
@@ -20,16 +20,16 @@ def headline(suite: Suite) -> Figure:
     """MaDiS and the bounds with 95 % intervals; a row a metric, a column a corpus."""
     import matplotlib.pyplot as plt
 
-    frames = {c: tables.results(suite, c) for c in CORPORA}
+    frames = {c: tables.results(suite, c) for c in suite.corpora}
     measured = {c: f[f.source == tables.MEASURED] for c, f in frames.items()}
-    metrics = [m for m in SHOWN if m in set(measured[CORPORA[0]].metric)]
+    metrics = [m for m in SHOWN if m in set(measured[suite.corpora[0]].metric)]
     systems = [tables.SYSTEM, "shuffled text", "random clip", "mean pose", tables.CEILING]
     figure, grid = plt.subplots(
-        len(metrics), len(CORPORA), figsize=(11.5, 1.75 * len(metrics) + 0.5),
+        len(metrics), len(suite.corpora), figsize=(11.5, 1.75 * len(metrics) + 0.5),
         layout="constrained", sharex="row", squeeze=False,
     )  # fmt: skip
     for row, metric in enumerate(metrics):
-        for column, corpus in enumerate(CORPORA):
+        for column, corpus in enumerate(suite.corpora):
             axes, frame = grid[row][column], measured[corpus]
             for place, system in enumerate(systems):
                 cell = frame[(frame.system == system) & (frame.metric == metric)].iloc[0]
@@ -52,14 +52,16 @@ def headline(suite: Suite) -> Figure:
             axes.set_xlabel(f"{m.label}{unit}, {'lower' if m.better < 0 else 'higher'} is better")
             if row == 0:
                 axes.set_title(suite.corpus_name(corpus))
-    rows = [r for c in CORPORA for r in measured[c].to_dict("records") if r["metric"] in metrics]
+    rows = [
+        r for c in suite.corpora for r in measured[c].to_dict("records") if r["metric"] in metrics
+    ]
     return style.with_data(figure, rows=rows)
 
 
 def headline_sentence(suite: Suite) -> str:
     """The result in one sentence of HTML, computed, with its failures."""
     told = []
-    for corpus in CORPORA:
+    for corpus in suite.corpora:
         scores = suite.evaluated(corpus).result["scores"]
         beaten = [
             evaluate.beats(scores["MaDiS"], scores["shuffled text"], m)

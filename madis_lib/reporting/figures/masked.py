@@ -17,7 +17,7 @@ from madis_lib.experiments.suite import Suite
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.drawing import picture, render, sheet, text
-from madis_lib.reporting.figures.examples import DEFAULT_CORPUS, median_example
+from madis_lib.reporting.figures.examples import example_corpus, median_example
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
 from madis_lib.train import generator_for
 
@@ -73,8 +73,9 @@ def errors_mm(clips: list[np.ndarray], true: list[np.ndarray]) -> dict[str, np.n
 
 
 @style.styled
-def fig8(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
+def fig8(suite: Suite, corpus: str | None = None) -> Figure:
     """One sentence at four mask ratios, and the error over the test set beside it."""
+    corpus = example_corpus(suite, corpus)
     example = median_example(suite, corpus)
     system = MaDiSSystem.load(suite.pretrained.folder / "model", suite.tokenizer)
     texts, codes = suite.texts(corpus, "test"), suite.tokens(corpus, "test")

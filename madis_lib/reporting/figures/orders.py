@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from madis_lib import paper, utc
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures import style
-from madis_lib.reporting.figures.examples import DEFAULT_CORPUS, Trace, median_example, trace
+from madis_lib.reporting.figures.examples import Trace, example_corpus, median_example, trace
 
 PAPER_M, PAPER_K = 100, 4
 STAGES = ("to T/4", "to T/2", "to T")
@@ -28,8 +28,9 @@ def orders(num_tokens: int, k: int) -> dict[str, float]:
 
 
 @style.styled
-def fig3(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
+def fig3(suite: Suite, corpus: str | None = None) -> Figure:
     """Unmasking without and with temporal checkpoints, on one sentence, and the orders' number."""
+    corpus = example_corpus(suite, corpus)
     import matplotlib.pyplot as plt
 
     example, system = median_example(suite, corpus), suite.system(corpus)

@@ -21,7 +21,7 @@ from madis_lib.reporting.figures.drawing import (
     text,
     triple_colours,
 )
-from madis_lib.reporting.figures.examples import DEFAULT_CORPUS, median_example, trace
+from madis_lib.reporting.figures.examples import example_corpus, median_example, trace
 
 WIDTH, HEIGHT = 12.0, 6.75
 MARGIN, FRAME, STATES = 0.35, 1.08, 6
@@ -29,8 +29,9 @@ GLOSSES = 4  # signs shown at most
 
 
 @style.styled
-def fig1(suite: Suite, corpus: str = DEFAULT_CORPUS) -> Figure:
+def fig1(suite: Suite, corpus: str | None = None) -> Figure:
     """A sentence as part tokens; left-to-right against masked generation; what comes out."""
+    corpus = example_corpus(suite, corpus)
     example = median_example(suite, corpus)
     found = trace(suite.system(corpus), example.text)
     counts = suite.tokenizer.config.codes

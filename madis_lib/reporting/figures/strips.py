@@ -8,11 +8,12 @@ from madis_lib.data import signworld
 from madis_lib.experiments.suite import Suite
 from madis_lib.render.strip import film_strip
 from madis_lib.reporting.figures import style
-from madis_lib.reporting.figures.examples import DEFAULT_CORPUS, median_example
+from madis_lib.reporting.figures.examples import example_corpus, median_example
 
 
-def strip(suite: Suite, corpus: str = DEFAULT_CORPUS, frames: int = 8) -> Figure:
+def strip(suite: Suite, corpus: str | None = None, frames: int = 8) -> Figure:
     """The test sentence of median error, each clip over its own length."""
+    corpus = example_corpus(suite, corpus)
     example = median_example(suite, corpus)
     clips = {"truth": example.true, "MaDiS": example.generated}
     title = example.text

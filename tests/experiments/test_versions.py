@@ -1,0 +1,122 @@
+"""A change that alters results must raise its module's version, or old runs would be believed.
+
+Each method module does a fixed piece of work; the number that comes out is kept in
+``tests/golden/versions.json`` beside the version it belongs to.  When a test here fails, either the
+change was not meant to alter results, or raise the module in ``store.VERSIONS`` and store the new
+number: ``python -m tests.experiments.test_versions``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from madis_lib import metrics, objectives, sampler
+from madis_lib.data import signworld
+from madis_lib.experiments.store import VERSIONS
+from madis_lib.presets import CorpusConfig, TokenizerConfig
+from madis_lib.tokenizer import Tokenizer
+from tests.tiny import small_model
+
+STORED = Path(__file__).parents[1] / "golden" / "versions.json"
+
+
+def _signworld() -> float:
+    """Motion and text of one sentence of each corpus."""
+    config = CorpusConfig(signs=40, train=30, dev=1, test=1, glosses=(2, 3))
+    total = 0.0
+    for corpus in signworld.CORPORA:
+        world = signworld.build(corpus, config)
+        said = next(iter(world.utterances("test")))
+        read = world.oracle.read(said.features)
+        total += float(np.abs(said.features).sum()) + len(said.text) + len(read)
+    return total
+
+
+def _tokenizer() -> float:
+    """Two updates of the codebooks, then a reconstruction."""
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(TokenizerConfig((8, 6, 6), 16, 8, depth=2)).double()
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(6, 32, 133, generator=generator, dtype=torch.float64)
+    lengths = torch.tensor([32, 32, 28, 16, 32, 8])
+    losses = [tokenizer.loss(features, lengths, generator)[0] for _ in range(2)]
+    tokenizer.eval()
+    decoded = tokenizer.decode(tokenizer.encode(features, lengths), lengths // 4)
+    return float((sum(losses) + decoded.abs().mean()).detach())
+
+
+def _model() -> float:
+    """Both losses on a fixed batch, with the size of their gradients."""
+    model = small_model(torch.float64)
+    g = torch.Generator().manual_seed(2)
+    codes = torch.stack([torch.randint(0, k, (4, 9), generator=g) for k in (6, 5, 5)], -1)
+    lengths = torch.tensor([9, 7, 3, 9])
+    text = torch.randint(1, 20, (4, 5), generator=g)
+    motion = torch.randn(4, 36, 133, generator=g, dtype=torch.float64)
+    batch = objectives.Batch(text, torch.ones(4, 5, dtype=torch.bool), codes, lengths, motion)
+    maps = [torch.randn(16, 4 * d, generator=g, dtype=torch.float64) for d in (43, 45, 45)]
+    decoders = [lambda h, _, w=w: (h @ w).reshape(len(h), -1, w.shape[1] // 4) for w in maps]
+    total = 0.0
+    for loss_of in (objectives.pretraining_loss, objectives.finetuning_loss):
+        model.zero_grad()
+        loss, _ = loss_of(model, decoders, batch, torch.Generator().manual_seed(3))
+        loss.backward()
+        total += float(
+            loss + sum(p.grad.abs().sum() for p in model.parameters() if p.grad is not None)
+        )
+    return total
+
+
+def _sampler() -> float:
+    """What, and when, a fixed model writes."""
+    model = small_model(torch.float64)
+    g = torch.Generator().manual_seed(4)
+    text = torch.randint(1, 20, (3, 6), generator=g)
+    out = sampler.generate(model, text, torch.ones(3, 6, dtype=torch.bool), steps=5)
+    weights = torch.arange(out.codes.numel()).reshape(out.codes.shape) % 97
+    return float(
+        (out.codes * weights).sum() + out.lengths.sum() + (out.step * weights[..., 0]).sum()
+    )
+
+
+def _metrics() -> float:
+    """DTW, SiBLEU and the intervals on fixed numbers."""
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=(9, 5, 3)), rng.normal(size=(12, 5, 3))
+    streams = [rng.integers(0, 3, 12).tolist() for _ in range(6)]
+    interval = metrics.bootstrap_interval(rng.normal(size=20))
+    return (
+        metrics.dtw_jpe(a, b)
+        + metrics.sibleu(streams[:3], streams[3:])
+        + interval.low
+        + interval.high
+    )
+
+
+WORK = {
+    "signworld": _signworld, "tokenizer": _tokenizer, "model": _model, "sampler": _sampler,
+    "metrics": _metrics,
+}  # fmt: skip
+
+
+def test_every_version_is_guarded():
+    assert WORK.keys() == VERSIONS.keys()
+
+
+@pytest.mark.parametrize("module", WORK)
+def test_results_change_with_their_version(module):
+    stored = json.loads(STORED.read_text())[module]
+    assert stored["version"] == VERSIONS[module], "store the new number, as the docstring says"
+    assert WORK[module]() == pytest.approx(stored["number"], rel=1e-5), (
+        f"results of {module} changed: raise store.VERSIONS[{module!r}], or undo the change"
+    )
+
+
+if __name__ == "__main__":
+    numbers = {m: {"version": VERSIONS[m], "number": work()} for m, work in WORK.items()}
+    STORED.write_text(json.dumps(numbers, indent=1) + "\n")
