@@ -115,8 +115,8 @@ def laptop() -> Preset:
         train_tokenizer=TrainConfig(3000, 256, 3e-3, warmup=100),
         tokenizer_window=32,
         tokenizer_warmup=300,
-        pretrain=TrainConfig(2000, 32, 2e-3, warmup=100),
-        finetune=TrainConfig(1000, 32, 1.5e-3, warmup=100),
+        pretrain=TrainConfig(5000, 16, 4e-3, warmup=200, grad_clip=1.0),
+        finetune=TrainConfig(7000, 16, 3e-3, warmup=200, grad_clip=1.0),
     )
 
 
