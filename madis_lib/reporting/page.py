@@ -12,6 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from madis_lib.data import signworld
 from madis_lib.experiments.suite import SPLITS, Suite
 from madis_lib.files import atomic_write
@@ -199,6 +201,17 @@ def _results(suite: Suite, folder: Path) -> str:
             f'<div class="scroll">{tables.html(frame)}</div>'
             f'<p class="note">{html.escape(tables.failure_sentence(frame))} {links}</p>'
         )
+    parts += [
+        "<h3>What this preset aims at</h3>",
+        _table(tables.targets(suite)),
+        "<h3>Lengths</h3>",
+        (
+            "<p>The canvas holds M tokens; a clip that is longer is sampled down to it, a shorter one "
+            "ends in eos, which the model must learn to place. A length ratio of 1 means that "
+            "generated signing is on average as long as the true one.</p>"
+        ),
+        _table(tables.lengths(suite)),
+    ]
     return "\n".join(parts)
 
 
@@ -249,18 +262,23 @@ def _picture(svg: Path) -> str:
 
 
 def _tokenizer(suite: Suite) -> str:
-    frame = tables.tokenizer(suite)
-    head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in frame.columns)
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(str(row[0]))}</th><td>{row[1]}</td><td>{row[2]}</td>'
-        f"<td>{row[3]:.1f}</td><td>{row[4]:.1f}</td></tr>"
-        for row in frame.itertuples(index=False)
-    )
     return (
         "<p>Three VQ-VAEs turn four frames into three tokens. A codebook is well used when its "
         "perplexity, the number of codes used equally often that would be as varied, is not far "
         "below the number of codes. The error is of joints on the test sets after a round trip, "
-        "wrists aligned for hands.</p>"
+        f"wrists aligned for hands.</p>{_table(tables.tokenizer(suite))}"
+    )
+
+
+def _table(frame: pd.DataFrame) -> str:
+    """A plain frame; its first column names the rows."""
+    head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in frame.columns)
+    rows = ""
+    for first, *rest in frame.itertuples(index=False):
+        cells = (f"{v:.2f}" if isinstance(v, float) else html.escape(str(v)) for v in rest)
+        rows += f'<tr><th scope="row">{html.escape(str(first))}</th>'
+        rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         "</div>"
     )

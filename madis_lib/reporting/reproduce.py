@@ -120,7 +120,7 @@ Step = tuple[str, Callable[[], Run], Callable[[Run], str]]  # title, work, what 
 
 def _steps(suite: Suite) -> list[Step]:
     steps: list[Step] = [
-        ("corpus", lambda: suite.corpus, _told_corpus),
+        ("corpus", lambda: suite.corpus, lambda run: _told_corpus(suite, run)),
         ("sign tokenizer", lambda: suite.tokenizer_run, _told_training),
         ("tokens", lambda: suite.tokens_run, lambda r: f"{sum(r.result['clips'].values())} clips"),
         ("tokenizer's quality", lambda: suite.tokenizer_quality, _told_tokenizer),
@@ -172,9 +172,12 @@ class _Narrator:
         return {"title": title, "name": run.name, "key": run.key, "made_now": fresh, **run.made}
 
 
-def _told_corpus(run: Run) -> str:
+def _told_corpus(suite: Suite, run: Run) -> str:
     counts = {c: sum(of.values()) for c, of in run.result["sentences"].items()}
-    told = f"{sum(counts.values()):,} sentences ({', '.join(counts)})"
+    told = f"{sum(counts.values()):,} sentences ({', '.join(counts)}); "
+    told += f"M = {suite.preset.model.max_tokens} tokens covers "
+    told += ", ".join(f"{100 * suite.coverage(c):.1f} %" for c in suite.corpora)
+    told += " of the training clips"
     left_out: Counter[str] = Counter()
     for splits in run.result["skipped"].values():
         for reasons in splits.values():
@@ -222,6 +225,7 @@ def describe(
 
 def _write_tables(suite: Suite, folder: Path) -> None:
     """The tables, and the per-sentence results they can be made from again."""
+    begun = time.time()
     for corpus in suite.corpora:
         run = suite.evaluated(corpus)
         plain = json.dumps({"run": run.key, **run.result}, ensure_ascii=False).encode()
@@ -229,18 +233,33 @@ def _write_tables(suite: Suite, folder: Path) -> None:
             temporary.write_bytes(gzip.compress(plain, mtime=0))
         frame = tables.results(suite, corpus)
         tables.write(frame, folder / "tables", f"results-{corpus}")
-    quality = tables.tokenizer(suite).to_csv(index=False)
-    with atomic_write(folder / "tables" / "tokenizer.csv") as temporary:
-        temporary.write_text(quality, encoding="utf-8")
+    for name, frame in (
+        ("tokenizer", tables.tokenizer(suite)),
+        ("lengths", tables.lengths(suite)),
+        ("targets", tables.targets(suite)),
+    ):
+        with atomic_write(folder / "tables" / f"{name}.csv") as temporary:
+            temporary.write_text(frame.to_csv(index=False), encoding="utf-8")
+    _drop_older(folder / "results", begun)
+    _drop_older(folder / "tables", begun)
+
+
+def _drop_older(folder: Path, begun: float) -> None:
+    """Remove what an earlier report left and this one, complete by now, does not have."""
+    for path in folder.iterdir():
+        if path.is_file() and path.stat().st_mtime < begun - 1:
+            path.unlink()
 
 
 def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
     short = {k: record[k] for k in ("preset", "data", "seed", "commit", "device")}
     short["runs"] = {run["name"]: run["key"] for run in record["runs"]}
+    begun = time.time()
     for figure in figures.ALL:
         if figure.needs_truth and not suite.synthetic:
             continue
         figures.save(figure.draw(suite), folder / "figures", figure.name, short)
+    _drop_older(folder / "figures", begun)
 
 
 def _duration(seconds: float) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from madis_lib import paper
+from madis_lib import metrics, paper
 from madis_lib.experiments import evaluate
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import Suite
@@ -260,6 +260,69 @@ def tokenizer(suite: Suite) -> pd.DataFrame:
         }
         for part in PARTS
     ]
+    return pd.DataFrame(rows)
+
+
+def targets(suite: Suite) -> pd.DataFrame:
+    """What the suite aims at beside what it reached; a target that is missed is printed as such."""
+    frames = {c: results(suite, c) for c in suite.corpora}
+    rows = []
+
+    def add(target: str, reached: str, met: bool) -> None:
+        rows.append({"target": target, "reached": reached, "": "met" if met else "missed"})
+
+    beaten = [c for c, frame in frames.items() if not failures(frame)]
+    everywhere = not is_smoke(suite.preset.name)
+    add(
+        "beats mean pose, random clip and shuffled text on every metric"
+        + (" and every corpus" if everywhere else " of a corpus"),
+        f"{len(beaten)} of {len(frames)} corpora",
+        len(beaten) == len(frames) if everywhere else bool(beaten),
+    )
+    if suite.synthetic:
+        error = {
+            system: {c: _estimate(f, system, "gloss_error") for c, f in frames.items()}
+            for system in (CEILING, SYSTEM)
+        }
+        told = {s: " / ".join(f"{e:.0f}" for e in by.values()) + " %" for s, by in error.items()}
+        worst = max(error[CEILING].values())
+        add("gloss error after the tokenizer at most 10 %", told[CEILING], worst <= 10)
+        if everywhere:
+            best = min(error[SYSTEM].values())
+            add("gloss error of MaDiS at most 35 % on the best corpus", told[SYSTEM], best <= 35)
+    return pd.DataFrame(rows)
+
+
+def _estimate(frame: pd.DataFrame, system: str, metric: str) -> float:
+    found = frame[(frame.system == system) & (frame.metric == metric) & (frame.source == MEASURED)]
+    return float(found.estimate.iloc[0])
+
+
+def lengths(suite: Suite) -> pd.DataFrame:
+    """How long clips are and how long MaDiS makes them; a row a corpus.
+
+    ``covered (%)``: training clips that fit the canvas of M tokens, the others are sampled down to
+    it; ``length ratio``: generated over true length, mean over test sentences with its 95 %
+    interval; ``eos share (%)``: of the masked positions that fine-tuning is scored on.
+    """
+    rows = []
+    for corpus in suite.corpora:
+        clips = np.array(suite.corpus.result["tokens"][corpus])
+        ratio = np.array(suite.evaluated(corpus).result["scores"][SYSTEM]["length_ratio"])
+        interval = metrics.bootstrap_interval(ratio)
+        eos = [h["eos_share"] for h in suite.finetuned(corpus).result["history"]]
+        rows.append(
+            {
+                "corpus": suite.corpus_name(corpus),
+                "M (tokens)": suite.preset.model.max_tokens,
+                "mean clip (tokens)": clips.mean(),
+                "covered (%)": 100 * suite.coverage(corpus),
+                "length ratio": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "eos share (%)": 100 * np.mean(eos),
+            }
+        )
     return pd.DataFrame(rows)
 
 

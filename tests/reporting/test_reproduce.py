@@ -1,6 +1,7 @@
 import gzip
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -84,6 +85,16 @@ def test_a_second_call_repeats_nothing_and_numbers_its_steps(report, again, caps
     kept = ("name", "key", "seconds", "peak_memory_mb")
     for a, b in zip(first["runs"], second["runs"], strict=True):
         assert [a.get(k) for k in kept] == [b.get(k) for k in kept]
+
+
+def test_what_an_earlier_report_left_is_gone(suite, home, report):
+    for left in ("figures/fig99.svg", "tables/results-asl.csv", "results/asl.json.gz"):
+        (report / left).write_text("old")
+        os.utime(report / left, (0, 0))
+    kept = {p.relative_to(report) for p in report.glob("*/*.*")}
+    reproducing.rebuild("tiny", home, report.parent)
+    gone = kept - {p.relative_to(report) for p in report.glob("*/*.*")}
+    assert {p.name for p in gone} == {"fig99.svg", "results-asl.csv", "asl.json.gz"}
 
 
 def test_provenance_says_what_was_run(report):

@@ -110,3 +110,28 @@ def test_tokenizer_quality(suite):
     assert list(frame.part) == ["body", "left", "right"]
     assert (frame["codes used"] <= frame["codes"]).all()
     assert (frame.perplexity <= frame["codes used"] + 1e-6).all()
+    assert frame["reconstruction error (mm)"].nunique() == 3  # each part has its own
+
+
+def test_lengths(suite):
+    frame = tables.lengths(suite).set_index("corpus")
+    assert list(frame.index) == [suite.corpus_name(c) for c in suite.corpora]
+    assert (frame["covered (%)"] == 100).all() and frame["eos share (%)"].between(1, 99).all()
+    for corpus in suite.corpora:
+        row = frame.loc[suite.corpus_name(corpus)]
+        ratios = suite.evaluated(corpus).result["scores"]["MaDiS"]["length_ratio"]
+        assert row["length ratio"] == pytest.approx(np.mean(ratios))
+        assert row.low <= row["length ratio"] <= row.high
+        mean = np.mean([len(t) for t in suite.tokens(corpus, "train")])
+        assert row["mean clip (tokens)"] == pytest.approx(mean)
+
+
+def test_targets_are_judged_and_a_miss_is_called_one(suite, monkeypatch):
+    """The tiny suite learns nothing, so it must miss; made-up results that are good must meet."""
+    missed = tables.targets(suite)
+    assert list(missed[""]) == ["missed", "missed"]
+    monkeypatch.setattr(tables, "failures", lambda frame: [])
+    monkeypatch.setattr(tables, "is_smoke", lambda preset: False)
+    monkeypatch.setattr(tables, "_estimate", lambda frame, system, metric: 10.0)
+    met = tables.targets(suite)
+    assert list(met[""]) == ["met", "met", "met"] and "10 / 10 / 10 %" in set(met.reached)
