@@ -84,7 +84,6 @@ def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> No
     from madis_lib.data.signworld import annotations as rendering
 
     found = rendering.read_annotations(annotations)
-    out.mkdir(parents=True, exist_ok=True)
     counts = rendering.render(found, out, seed)
     for name, number in counts.items():
         print(f"{name}: {number} sentences, real text or yours, rendered signing")
@@ -197,6 +196,8 @@ def _one_line(error: Exception) -> str:
     """What went wrong, where, and what to do about it."""
     message = str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        if not error.filename:  # every file is written under its name; what is left is the terminal
+            return f"cannot print: {error.strerror}; send the output elsewhere"
+        message = f"{error.filename}: {error.strerror}"
         message += f"; {FIXES[error.errno]}" if error.errno in FIXES else ""
     return " ".join(message.split()) or type(error).__name__

@@ -21,6 +21,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     file, never a partial ``path``.
     """
     path = Path(path)
+    if path.is_symlink():  # what it leads to is written, the link stays
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
     os.close(handle)

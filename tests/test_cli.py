@@ -287,6 +287,11 @@ def test_annotations_become_corpora_that_check(madis, tmp_path):
         ([ROWS[0], ROWS[1] | {"language": "fr"}], ("line 2", "language 'fr'", "zh")),
         ([ROWS[0], ROWS[0]], ("'a' appears twice",)),
         ([], ("no sentences",)),
+        ([ROWS[0] | {"name": "../a"}], ("line 1", "'../a'", "plain relative name")),
+        ([ROWS[0], ROWS[1] | {"name": "n" * 300}], ("line 2", "longer than 200 bytes")),
+        ([ROWS[0] | {"glosses": ["A"] * 97}], ("line 1", "97 glosses", "1 to 96")),
+        ([ROWS[0] | {"glosses": 7}], ("line 1", "'glosses'", "no list")),
+        ([ROWS[0] | {"text": "  "}], ("line 1", "'text'")),
     ],
 )
 def test_bad_annotations(refused, tmp_path, rows, says):
@@ -299,6 +304,32 @@ def test_annotations_that_are_not_there_or_cannot_be_rendered_there(refused, tmp
     path = annotations(tmp_path, ROWS[:1])
     out = path / "below-a-file"
     refused("corpus", "--annotations", path, "--out", out, says=("mine.jsonl", "not a folder"))
+
+
+def test_annotations_in_another_encoding_or_without_a_header(refused, tmp_path):
+    path = tmp_path / "mine.tsv"
+    row = "a\tMorgen Schnee für alle\tSCHNEE\tde\n"
+    path.write_bytes(b"name\ttext\tglosses\tlanguage\n" + row.encode("latin-1"))
+    refused("corpus", "--annotations", path, says=("mine.tsv, line 2", "not UTF-8"))
+    path.write_text(row, encoding="utf-8")
+    refused("corpus", "--annotations", path, says=("mine.tsv, line 1", "no column 'name'"))
+
+
+def test_a_corpus_is_never_written_over_and_appears_whole(madis, refused, tmp_path, monkeypatch):
+    path = annotations(tmp_path, ROWS[:1])
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    assert madis("corpus", "--annotations", path, "--out", "link").code == 0
+    assert (tmp_path / "link").is_symlink() and list((tmp_path / "target").iterdir())
+    refused("corpus", "--annotations", path, "--out", "target", says=("holds files already",))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("madis_lib.data.signworld.annotations.write_world", stop)
+    before = sorted(tmp_path.iterdir())
+    assert madis("corpus", "--annotations", path, "--out", "other").code == 130
+    assert sorted(tmp_path.iterdir()) == before
 
 
 class Malicious:
@@ -392,6 +423,16 @@ def test_the_sentence_of_the_readme_can_be_signed():
 
 
 # --- stopping, debugging, the command itself ---------------------------------------------------
+
+
+def test_output_that_cannot_be_printed():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "madis_lib", "runs"], cwd=ROOT, stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode not in (0, None) and "Traceback" not in done.stderr
+    assert done.stderr.startswith("madis: error: cannot print: No space left on device")
 
 
 def test_control_c_says_how_to_go_on(madis, monkeypatch):

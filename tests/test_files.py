@@ -17,6 +17,14 @@ def write(path, text):
         temporary.write_text(text)
 
 
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    with atomic_write(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+
+
 def test_what_was_written_is_there_and_nothing_else(path):
     write(path, "old")
     with atomic_write(path) as temporary:

@@ -174,7 +174,8 @@ def _check_shared_files(report: Report, limit: int) -> None:
     try:
         stats.load(layouts.path_of(report.root, "csl"))
     except MissingDataError as error:
-        report.missing.append(_problem(error))
+        fix = "only the authors' checkpoints need it; training computes its own"
+        report.missing.append(Problem(error.path, error.field, "is not there", fix))
     except DataError as error:
         report.add("statistics", error, limit)
 

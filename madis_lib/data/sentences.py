@@ -15,6 +15,7 @@ from madis_lib.data import safe_pickle
 from madis_lib.data.errors import DataError, MissingDataError
 from madis_lib.files import atomic_write
 
+MAX_NAME = 200  # bytes of a file name; the usual limit of 255 with room for suffixes
 CSV_FIELDS = ("SENTENCE_NAME", "SENTENCE", "fps", "START_REALIGNED", "END_REALIGNED")
 
 Row = dict[str, Any]
@@ -73,6 +74,9 @@ def check_name(path: Path, name: str) -> None:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
         raise DataError(path, "name", f"{name!r} is no file name", "use a plain relative name")
+    if max(len(part.encode("utf-8", "replace")) for part in parts) > MAX_NAME:
+        problem = f"{name[:40]!r}... is longer than {MAX_NAME} bytes"
+        raise DataError(path, "name", problem, "use a shorter name")
 
 
 def _pickle_rows(path: Path) -> Iterator[tuple[str, Row]]:

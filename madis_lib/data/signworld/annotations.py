@@ -8,15 +8,21 @@ language and, if there is one, split; and parallel files, sentences in ``FILE.de
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import json
+import os
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from madis_lib.data.errors import DataError
+from madis_lib.data.sentences import check_name
 from madis_lib.data.signworld.grammar import LANGUAGE, Sentence
 from madis_lib.data.signworld.lexicon import Lexicon
-from madis_lib.data.signworld.motion import stable_seed
+from madis_lib.data.signworld.motion import MAX_SIGNS, stable_seed
 from madis_lib.data.signworld.world import SignWorld, write_world
 
 CORPUS_OF = {language: corpus for corpus, language in LANGUAGE.items()}
@@ -63,15 +69,28 @@ def read_annotations(path: str | Path) -> list[Annotation]:
 def _table(path: Path) -> list[Annotation]:
     if path.suffix not in (".tsv", ".csv", ".jsonl"):
         raise ValueError(f"{path}: unknown kind {path.suffix!r}; use .tsv, .csv or .jsonl")
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        if path.suffix == ".jsonl":
-            rows = [(n, _json(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
-        else:
-            reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
-            rows = [(reader.line_num, row) for row in reader]
+    lines = io.StringIO(_text(path), newline="")
+    if path.suffix == ".jsonl":
+        rows = [(n, _json(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
+    else:
+        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+        absent = [name for name in _FIELDS if name not in (reader.fieldnames or ())]
+        if absent:
+            raise ValueError(f"{path}, line 1: no column {absent[0]!r}; name it in the first line")
+        rows = [(reader.line_num, row) for row in reader]
     if not rows:
         raise ValueError(f"{path}: holds no sentences")
     return [_row(path, number, row) for number, row in rows]
+
+
+def _text(path: Path) -> str:
+    """The file as UTF-8; ValueError names the line that is not."""
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ValueError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from None
 
 
 def _json(path: Path, number: int, line: str) -> dict:
@@ -97,11 +116,19 @@ def _row(path: Path, number: int, row: dict) -> Annotation:
     if split not in SPLIT_OF:
         raise ValueError(f"{where}: split {split!r} is unknown; use train, val or test")
     glosses = row["glosses"]
+    if not isinstance(glosses, str | list):
+        raise ValueError(f"{where}: field 'glosses' is no text and no list")  # noqa: TRY004
     words = tuple(glosses.split() if isinstance(glosses, str) else map(str, glosses))
-    if not words:
-        raise ValueError(f"{where}: field 'glosses' is missing or empty")
-    text = str(row["text"]).strip()
-    return Annotation(str(row["name"]), text, words, row["language"], SPLIT_OF[split])
+    if not 1 <= len(words) <= MAX_SIGNS:
+        raise ValueError(f"{where}: {len(words)} glosses; give 1 to {MAX_SIGNS}, or split the text")
+    name, text = str(row["name"]), str(row["text"]).strip()
+    if not text:
+        raise ValueError(f"{where}: field 'text' is missing or empty")
+    try:
+        check_name(path, name)
+    except DataError as error:
+        raise ValueError(f"{where}: name: {error.problem}; {error.fix}") from None
+    return Annotation(name, text, words, row["language"], SPLIT_OF[split])
 
 
 def _draw_split(name: str) -> str:
@@ -112,7 +139,7 @@ def _parallel(path: Path) -> list[Annotation]:
     beside = path.with_suffix(".gloss")
     if not beside.exists():
         raise FileNotFoundError(f"{beside}: no glosses beside {path.name}")
-    texts, glosses = (p.read_text(encoding="utf-8").splitlines() for p in (path, beside))
+    texts, glosses = (_text(p).splitlines() for p in (path, beside))
     if len(texts) != len(glosses):
         raise ValueError(
             f"{beside}: {len(glosses)} lines, but {path.name} has {len(texts)}; one line each"
@@ -150,9 +177,24 @@ def _world(corpus: str, group: Sequence[Annotation], seed: int) -> SignWorld:
 def render(
     annotations: Iterable[Annotation], root: str | Path, seed: int = 0, progress: bool = True
 ) -> dict[str, int]:
-    """Sign the annotations and write them under ``root``; how many sentences per corpus."""
+    """Sign the annotations and write them under ``root``; how many sentences per corpus.
+
+    ``root`` appears when all of it is written.  ValueError when it holds something already.
+    """
+    root = Path(root).resolve()  # where a link leads, so that the link stays
+    if root.is_dir() and any(root.iterdir()):
+        raise ValueError(f"{root}: holds files already; choose another folder, or remove it")
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        reason = os.strerror(errno.ENOTDIR)
+        raise NotADirectoryError(errno.ENOTDIR, reason, str(root.parent)) from None
     counts = {}
-    for world in worlds(annotations, seed):
-        write_world(root, world, progress)
-        counts[world.corpus] = sum(map(len, world.sentences.values()))
+    with tempfile.TemporaryDirectory(prefix=f".{root.name}-unfinished-", dir=root.parent) as made:
+        for world in worlds(annotations, seed):
+            write_world(made, world, progress)
+            counts[world.corpus] = sum(map(len, world.sentences.values()))
+        os.chmod(made, 0o755)
+        os.replace(made, root)
+        os.mkdir(made)  # for the clean-up to find
     return counts

@@ -32,6 +32,7 @@ from madis_lib.parts import NUM_FEATURES
 BEAT = 4  # frames
 REST_FRAMES, RETURN_FRAMES = 4, 8  # rest before the first sign; hands return, then rest
 MIN_FRAMES, MAX_FRAMES = 40, 400
+MAX_SIGNS = (MAX_FRAMES - REST_FRAMES - RETURN_FRAMES - BEAT) // BEAT  # a beat each, at least
 HOLD_SHARE, MIN_HOLD = 0.16, 3  # of the slot; frames
 TRANSITION_SECONDS, SECONDS_PER_METRE = 0.13, 0.36  # how long it takes to reach the next sign
 TRANSITION_SHARE = (0.25, 0.50)  # of the slot, whatever the distance
@@ -199,13 +200,12 @@ class Rendering:
 def slot_lengths(signs: Sequence[Sign], signer: Signer, fps: float) -> list[int]:
     """Frames of every sign's slot, whole beats; a too long sentence is signed faster."""
     seconds = np.array([inv.MOVEMENTS[sign.movement].seconds for sign in signs])
-    room = (MAX_FRAMES - REST_FRAMES - RETURN_FRAMES - BEAT) // BEAT
     beats = np.maximum(2, np.rint(seconds * fps * signer.tempo / BEAT)).astype(int)
-    if beats.sum() > room:
-        if len(signs) > room:
+    if beats.sum() > MAX_SIGNS:
+        if len(signs) > MAX_SIGNS:
             raise ValueError(f"{len(signs)} signs do not fit into {MAX_FRAMES} frames")
-        beats = np.maximum(1, (beats * room / beats.sum()).astype(int))
-        while beats.sum() > room:
+        beats = np.maximum(1, (beats * MAX_SIGNS / beats.sum()).astype(int))
+        while beats.sum() > MAX_SIGNS:
             beats[beats.argmax()] -= 1
     return (beats * BEAT).tolist()
 
