@@ -48,14 +48,17 @@ class Backbone(nn.Module):
         )
         del self.qwen3.embed_tokens
 
-    def forward(self, embeddings: Tensor, valid: Tensor, positions: Tensor) -> Tensor:
+    def forward(
+        self, embeddings: Tensor, valid: Tensor, positions: Tensor, causal: bool = False
+    ) -> Tensor:
         """Hidden states ``[B, L, d]`` of ``embeddings [B, L, d]``.
 
         Args:
             valid: bool ``[B, L]``; padding is attended to by nothing.
             positions: rotary positions, int ``[B, L]``.
+            causal: read forwards only, as SiCLIP's text tower does.
         """
-        mask = attention_mask(valid, embeddings.dtype)
+        mask = attention_mask(valid, embeddings.dtype, causal)
         return self.qwen3(
             inputs_embeds=embeddings,
             attention_mask={"full_attention": mask},
