@@ -87,5 +87,5 @@ def add_dropout(model: MaDiS, share: float = DROPOUT) -> None:
         return F.dropout(output, share, module.training)
 
     for mlp in (model.fusion.gate, *model.latent_heads):
-        for layer in list(mlp)[1:]:  # type: ignore[arg-type]
+        for layer in list(mlp)[1:]:
             layer.register_forward_hook(drop)
