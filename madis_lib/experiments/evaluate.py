@@ -14,6 +14,7 @@ from madis_lib.body import Body
 from madis_lib.data.signworld import Oracle
 from madis_lib.parts import PARTS
 
+Streams = tuple[Sequence[int], Sequence[int], Sequence[int]]
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
 
 
@@ -29,6 +30,14 @@ class Reference:
     glosses: Sequence[Sequence[str]] | None
 
 
+def streams(tokens: np.ndarray | Streams) -> Streams:
+    """Body, left and right tokens of a clip: the columns of ``[L, 3]``, or the three as given."""
+    if isinstance(tokens, tuple):
+        return tokens
+    body, left, right = tokens.T
+    return body, left, right
+
+
 def _landmarks(body: Body, features: np.ndarray) -> dict[str, np.ndarray]:
     with torch.no_grad():
         found = body.landmarks(torch.as_tensor(features, dtype=torch.float32))
@@ -37,19 +46,22 @@ def _landmarks(body: Body, features: np.ndarray) -> dict[str, np.ndarray]:
 
 def score(
     features: Sequence[np.ndarray],
-    tokens: Sequence[np.ndarray],
+    tokens: Sequence[np.ndarray] | Sequence[Streams],
     reference: Reference,
     body: Body,
     oracle: Oracle | None,
+    max_order: int = 4,
 ) -> dict[str, Any]:
     """Per-sentence scores of one system: what every table is made from.
 
     Args:
         features: raw motion ``[T, 133]`` per sentence.
-        tokens: ``[L, 3]`` per sentence, in the shared tokenizer's codes.
+        tokens: ``[L, 3]`` per sentence, in the shared tokenizer's codes; or three streams, which
+            may differ in length.
         reference: the truth, in the same order.
         body: where joints are.
         oracle: reads glosses off motion; None on real data.
+        max_order: of SiBLEU; 4 is the paper's, 1 the release's.
 
     Returns:
         lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
@@ -74,7 +86,7 @@ def score(
     scores: dict[str, Any] = dict(rows)
     scores["bleu"] = {
         part: metrics.sibleu_statistics(
-            [t[:, p] for t in tokens], [t[:, p] for t in reference.tokens]
+            [streams(t)[p] for t in tokens], [streams(t)[p] for t in reference.tokens], max_order
         ).tolist()
         for p, part in enumerate(PARTS)
     }
