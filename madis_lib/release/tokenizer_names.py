@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -36,9 +36,9 @@ def rename(name: str) -> str:
     raise ValueError(f"{name!r} is no tensor of the release's VQ-VAE: is this another checkpoint?")
 
 
-def prefixes(state: Mapping[str, Tensor]) -> tuple[str, str, str]:
-    """The prefixes of body, left and right hand; the body has two names in the release."""
-    old = any(key.startswith("motion_vae.") for key in state)
+def prefixes(names: Iterable[str]) -> tuple[str, str, str]:
+    """Prefixes of body, left and right hand; the release has two names for the body's."""
+    old = any(key.startswith("motion_vae.") for key in names)
     return "motion_vae" if old else "vae", "hand_vae", "rhand_vae"
 
 
