@@ -38,9 +38,12 @@ def streams(tokens: np.ndarray | Streams) -> Streams:
     return body, left, right
 
 
-def _landmarks(body: Body, features: np.ndarray) -> dict[str, np.ndarray]:
+def _landmarks(
+    body: Body, features: np.ndarray, betas: Sequence[float] | None
+) -> dict[str, np.ndarray]:
+    shape = None if betas is None else torch.tensor(betas)
     with torch.no_grad():
-        found = body.landmarks(torch.as_tensor(features, dtype=torch.float32))
+        found = body.landmarks(torch.as_tensor(features, dtype=torch.float32), shape)
     return {part: points.numpy() for part, points in found.items()}
 
 
@@ -51,6 +54,7 @@ def score(
     body: Body,
     oracle: Oracle | None,
     max_order: int = 4,
+    betas: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Per-sentence scores of one system: what every table is made from.
 
@@ -62,6 +66,7 @@ def score(
         body: where joints are.
         oracle: reads glosses off motion; None on real data.
         max_order: of SiBLEU; 4 is the paper's, 1 the release's.
+        betas: SMPL-X shape ``[10]`` of the body; by default the mean shape.
 
     Returns:
         lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
@@ -73,7 +78,7 @@ def score(
         k: [] for k in ("dtw_body", "dtw_hands", "mm_body", "mm_hands", "length_ratio")
     }
     for generated, true in zip(features, reference.features, strict=True):
-        g, r = _landmarks(body, generated), _landmarks(body, true)
+        g, r = (_landmarks(body, clip, betas) for clip in (generated, true))
         joints = {"body": BODY_JOINTS, "left": None, "right": None}
         total, steps = np.array(
             [metrics.dtw_path(g[part], r[part], joints[part]) for part in PARTS]

@@ -19,6 +19,11 @@ from madis_lib.tokenizer import Tokenizer
 from madis_lib.vocab import Vocab
 
 SIZE, STEPS = 100, 25  # M and passes, constants of the release
+# The one shape, in SMPL-X coefficients, that all motion is measured on.
+BETAS = (
+    -0.07284723, 0.1795129, -0.27608207, 0.13515501, 0.10748172,
+    0.16037364, -0.01616933, -0.03450319, 0.01369138, 0.01108842,
+)  # fmt: skip
 Streams = tuple[list[int], list[int], list[int]]  # body, left, right; lengths may differ
 
 
@@ -53,25 +58,24 @@ def pick_with_leaks(confidence: Tensor, blank: Tensor, grid: Tensor, count: int)
 
 def unmask(
     logits_of: Callable[[Tensor], Sequence[Tensor]],
-    batch: int,
+    canvas: Tensor,
     vocab: Vocab,
     planned: Sequence[tuple[Tensor, int]],
 ) -> Tensor:
-    """Ids ``[batch, M, 3]``, greedily; where the body says eos, all three streams end.
+    """Fill a blank ``canvas [B, M, 3]`` greedily; where the body says eos, all three streams end.
 
     Args:
-        logits_of: the canvas ``[batch, M, 3]`` to three logits ``[batch, M, V]``.
+        logits_of: a canvas to three logits ``[B, M, V]``.
     """
 
-    def predict(canvas: Tensor) -> tuple[Tensor, Tensor]:
-        logits = logits_of(canvas)
+    def predict(ids: Tensor) -> tuple[Tensor, Tensor]:
+        logits = logits_of(ids)
         triples = torch.stack([head.argmax(-1) for head in logits], -1)
         return triples, torch.softmax(logits[0], -1).amax(-1)  # the body alone decides the order
 
-    ids = torch.full((batch, len(planned[0][0]), 3), vocab.mask)
-    sampler.fill(ids, planned, predict, pick_with_leaks)
-    ended = (ids[..., 0] == vocab.eos).cummax(1).values
-    return ids.masked_fill(ended[..., None], vocab.eos)
+    sampler.fill(canvas, planned, predict, pick_with_leaks)
+    ended = (canvas[..., 0] == vocab.eos).int().cummax(1).values.bool()
+    return canvas.masked_fill(ended[..., None], vocab.eos)
 
 
 @torch.no_grad()
@@ -80,11 +84,12 @@ def generate(
 ) -> Tensor:
     """Ids ``[B, size, 3]`` of a batch of texts, int ``[B, Lt]`` without eos."""
 
-    def logits_of(canvas: Tensor) -> list[Tensor]:
-        hidden = forward.finetuned_hidden(model, text_ids, text_valid, canvas)
+    def logits_of(ids: Tensor) -> list[Tensor]:
+        hidden = forward.finetuned_hidden(model, text_ids, text_valid, ids)
         return forward.finetuned_logits(model, hidden)
 
-    return unmask(logits_of, len(text_ids), model.vocab, plan(size, steps))
+    blank = torch.full((len(text_ids), size, 3), model.vocab.mask, device=text_ids.device)
+    return unmask(logits_of, blank, model.vocab, plan(size, steps))
 
 
 def streams(ids: Tensor, vocab: Vocab) -> Streams:

@@ -73,7 +73,10 @@ class Signed:
 
 @dataclass(frozen=True)
 class ReleasedMaDiS:
-    """A released language model with the tokenizers it was trained with."""
+    """A released language model with the tokenizers it was trained with.
+
+    The model may be moved to a GPU; the sign tokenizer stays where it is.
+    """
 
     tokenizer: Tokenizer
     text: Text
@@ -86,11 +89,12 @@ class ReleasedMaDiS:
     ) -> list[Signed]:
         """Sign sentences as the release does; one depends on those it is batched with."""
         signed = []
-        size = self.model.config.max_tokens
+        size, device = self.model.config.max_tokens, self.model.embed.weight.device
         for first in range(0, len(sentences), batch_size):
             ids, valid = self.text.encode(sentences[first : first + batch_size])
+            ids, valid = ids.to(device), valid.to(device)
             for row in generation.generate(self.model, ids, valid, size, steps):
-                tokens = generation.streams(row, self.model.vocab)
+                tokens = generation.streams(row.cpu(), self.model.vocab)
                 features = generation.decode(tokens, self.tokenizer)
                 signed.append(Signed(self.tokenizer.denormalise(features).numpy(), tokens))
         return signed

@@ -92,7 +92,8 @@ def test_the_body_ends_all_three_streams(golden, model):
     g = golden.tensors("generate_eos")
     logits = [g[f"logits_{name}"] for name in NAMES]
     batch, size, _ = logits[0].shape
-    ids = generation.unmask(lambda canvas: logits, batch, model.vocab, generation.plan(size))
+    blank = torch.full((batch, size, 3), model.vocab.mask)
+    ids = generation.unmask(lambda _: logits, blank, model.vocab, generation.plan(size))
     for part, name in enumerate(NAMES):
         assert torch.equal(ids[..., part], g[name])
     assert (ids[0, 5:] == model.vocab.eos).all() and (ids[0, :5, 0] != model.vocab.eos).all()
@@ -116,6 +117,11 @@ def test_motion_of_streams_of_unequal_length(golden, tokenizer):
         torch.testing.assert_close(motion, g["motion"][row, :length], **CLOSE)
         beyond = g["motion"][row, length:]  # a batch is padded as a short part is: held
         torch.testing.assert_close(motion[-1].expand_as(beyond), beyond, **CLOSE)
+
+
+def test_the_shape_motion_is_measured_on(golden):
+    betas = golden.tensors("features")["feats2joints.smplx.betas"]
+    torch.testing.assert_close(torch.tensor(generation.BETAS).expand_as(betas), betas)
 
 
 def test_short_parts_hold_their_last_frame(tokenizer):

@@ -30,7 +30,7 @@ class GoldenBody:
                 "right": torch.einsum("jv,tvc->tjc", g["right_regressor"], vertices),
             }
 
-    def landmarks(self, frames):
+    def landmarks(self, frames, betas=None):
         kind = "rst" if frames[0] < 0 else "ref"
         index = frames.abs().long() - 1
         return {part: points[index] for part, points in self.points[kind].items()}
