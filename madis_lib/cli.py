@@ -99,11 +99,13 @@ def evaluate(
 
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise FileNotFoundError(f"{out}: is a folder or in none; give a file in a folder there is")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what they say is in the notes
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         result = released.evaluate_checkpoint(
             checkpoint, data, corpus, protocol, tokenizer_dir, stats, siclip, split
         )
+    for said in dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning):
+        print(f"madis: warning: {said}", file=sys.stderr)
     if out is not None:
         result.save(out)
     print(result)

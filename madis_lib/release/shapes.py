@@ -60,7 +60,7 @@ def sizes(found: Mapping[str, tuple[int, ...]], body: str, max_tokens: int) -> S
     Raises KeyError (a tensor that decides a size is missing) or IndexError (it has too few axes).
     """
     codes = tuple(found[f"{p}.quantizer.codebook"][0] for p in (body, "hand_vae", "rhand_vae"))
-    width, *_ = found[f"{body}.encoder.model.0.weight"]
+    width = found[f"{body}.encoder.model.0.weight"][0]
     depth = _count(found, rf"{body}\.encoder\.model\.2\.1\.model\.(\d+)\.conv1\.weight")
     code_dim = found[f"{body}.quantizer.codebook"][1]
     tokenizer = TokenizerConfig((codes[0], codes[1], codes[2]), width, code_dim, depth)
@@ -93,10 +93,12 @@ def _language(
 
 
 def _count(found: Mapping[str, tuple[int, ...]], pattern: str) -> int:
+    """How many tensors are named by ``pattern`` with the numbers 0, 1, 2, ...; KeyError for a gap."""
     numbers = {int(m[1]) for name in found if (m := re.fullmatch(pattern, name))}
-    if not numbers:
-        raise KeyError(pattern.replace("\\", "").replace("(d+)", "0"))
-    return max(numbers) + 1
+    gap = next(i for i in range(len(numbers) + 1) if i not in numbers)
+    if gap != len(numbers) or not numbers:
+        raise KeyError(pattern.replace("\\", "").replace("(d+)", str(gap)))
+    return gap
 
 
 def expected(sizes: Sizes, kind: str, body: str) -> Shapes:

@@ -65,7 +65,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Signed:
-    """What the release makes of a sentence: raw features ``[T, 133]`` and three streams."""
+    """What is made of a sentence: raw features ``[T, 133]`` and three streams of tokens.
+
+    Spare ids stay in the streams as the model said them; only decoding clamps them.
+    """
 
     features: np.ndarray
     tokens: Streams

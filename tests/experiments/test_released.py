@@ -13,6 +13,7 @@ from madis_lib import cli, metrics, release
 from madis_lib.data import layouts
 from madis_lib.data import tokens as token_files
 from madis_lib.experiments import released
+from madis_lib.release import shapes
 from tests.release import synthetic
 
 
@@ -135,7 +136,10 @@ def test_stored_tokens_must_be_the_checkpoints(evaluate, files, monkeypatch, tmp
     def store(tokenizer, root, shift=0):
         (root / "CSL-Daily").symlink_to(files.data / "CSL-Daily")
         encoded = [tokenizer.encode(torch.tensor(s.features)[None])[0].numpy() for s in samples]
-        items = [(s.name, (t + shift) % 6) for s, t in zip(samples, encoded, strict=True)]
+        items = [
+            (s.name, (t + shift) % tokenizer.config.codes)
+            for s, t in zip(samples, encoded, strict=True)
+        ]
         token_files.write(root, "csl", "test", items, tokenizer.fingerprint())
         return root / token_files.FOLDER / token_files.SIDECAR
 
@@ -184,6 +188,16 @@ def test_mistakes_are_one_line(evaluate, files, monkeypatch, tmp_path, changes, 
     for word in says:
         assert word in error
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pretrained_checkpoint_is_scored_with_a_warning(evaluate, files, tmp_path, capsys):
+    weights = synthetic.state("language")
+    for name in shapes.FINETUNING_ONLY:
+        del weights[name]
+    path = synthetic.save(tmp_path / "pretrained.ckpt", weights)
+    code, shown, error = evaluate(checkpoint=path, protocol="release", siclip=None)
+    assert code == 0 and "DTW-JPE body" in shown
+    assert error.startswith("madis: warning: ") and "no mixture of parts" in error
 
 
 def test_a_protocol_there_is_not(files):

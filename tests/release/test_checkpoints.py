@@ -222,6 +222,9 @@ def test_long_lists_are_cut(tmp_path):
     [
         {"weight": torch.zeros(2)},
         {"vae.quantizer.codebook": torch.zeros(3)},
+        synthetic.state("tokenizer") | {"vae.encoder.model.0.weight": torch.tensor(1.0)},
+        synthetic.state("tokenizer")
+        | {"vae.encoder.model.2.1.model.999999999.conv1.weight": torch.zeros(1)},
         {f"{shapes.LANGUAGE}main_lm.embed_tokens.weight": torch.zeros(3, 2)},
     ],
 )
