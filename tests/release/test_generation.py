@@ -8,7 +8,7 @@ import torch
 from madis_lib import utc
 from madis_lib.parts import PARTS, split
 from madis_lib.release import generation
-from tests.release.test_losses import CLOSE, NAMES
+from tests.release.tolerances import CLOSE, NAMES
 
 
 def test_every_measured_schedule(golden):

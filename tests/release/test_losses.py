@@ -7,10 +7,7 @@ from madis_lib import utc
 from madis_lib.objectives import Batch, latent_loss
 from madis_lib.parts import PARTS
 from madis_lib.release import forward, losses, noise
-
-CLOSE = {"rtol": 2e-5, "atol": 2e-5}
-GRADIENTS = {"rtol": 1e-4, "atol": 1e-4}
-NAMES = ("body", "lhand", "rhand")
+from tests.release.tolerances import CLOSE, GRADIENTS, NAMES
 
 
 @torch.no_grad()

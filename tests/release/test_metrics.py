@@ -7,7 +7,7 @@ import torch
 from madis_lib.experiments import evaluate
 from madis_lib.experiments.evaluate import Reference
 from madis_lib.parts import PARTS
-from tests.release.test_losses import NAMES
+from tests.release.tolerances import NAMES
 
 METRICS = {
     "DTW_JPE_body": "dtw_body",
