@@ -14,13 +14,15 @@ def attention_mask(valid: Tensor, dtype: torch.dtype, causal: bool = False) -> T
 
     Args:
         valid: bool ``[B, L]``, False at padding.
-        causal: also hide the future, for an autoregressive model.
+        causal: hide the future instead, for a model that reads forwards; padding then sees the
+            valid positions before it, as in transformers' own causal mask.
     """
-    allowed = valid[:, None, :, None] & valid[:, None, None, :]
+    keys = valid[:, None, None, :]
     if causal:
-        allowed = allowed & torch.ones(valid.shape[1:] * 2, dtype=torch.bool).tril().to(
-            valid.device
-        )
+        past = torch.ones(valid.shape[1:] * 2, dtype=torch.bool, device=valid.device).tril()
+        allowed = keys & past
+    else:
+        allowed = keys & valid[:, None, :, None]
     return torch.zeros(allowed.shape, dtype=dtype, device=valid.device).masked_fill(
         ~allowed, torch.finfo(dtype).min
     )
@@ -48,14 +50,17 @@ class Backbone(nn.Module):
         )
         del self.qwen3.embed_tokens
 
-    def forward(self, embeddings: Tensor, valid: Tensor, positions: Tensor) -> Tensor:
+    def forward(
+        self, embeddings: Tensor, valid: Tensor, positions: Tensor, causal: bool = False
+    ) -> Tensor:
         """Hidden states ``[B, L, d]`` of ``embeddings [B, L, d]``.
 
         Args:
             valid: bool ``[B, L]``; padding is attended to by nothing.
             positions: rotary positions, int ``[B, L]``.
+            causal: read forwards only, as SiCLIP's text tower does.
         """
-        mask = attention_mask(valid, embeddings.dtype)
+        mask = attention_mask(valid, embeddings.dtype, causal)
         return self.qwen3(
             inputs_embeds=embeddings,
             attention_mask={"full_attention": mask},

@@ -71,6 +71,47 @@ def generate(
 
 
 @app.command
+def evaluate(
+    checkpoint: Path,
+    data: Path,
+    corpus: str,
+    protocol: Literal["release", "paper"] = "paper",
+    tokenizer_dir: Path | None = None,
+    stats: Path | None = None,
+    siclip: Path | None = None,
+    split: str = "test",
+    out: Path | None = None,
+) -> None:
+    """Score a checkpoint of the authors on a corpus.
+
+    Args:
+        checkpoint: sft_csl.ckpt or another fine-tuned one, or a folder it was converted to.
+        data: folder with How2Sign/, CSL-Daily/ and Phoenix_2014T/.
+        corpus: csl, phoenix or how2sign.
+        protocol: release signs and scores as the authors' code does; paper as the paper says.
+        tokenizer_dir: the authors' text tokenizer, with map_ids.pkl.
+        stats: the folder with mean.pt and std.pt.
+        siclip: siclip.ckpt, to score retrieval too.
+        split: train, val or test.
+        out: write the numbers as JSON too.
+    """
+    from madis_lib.experiments import released
+
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise FileNotFoundError(f"{out}: is a folder or in none; give a file in a folder there is")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = released.evaluate_checkpoint(
+            checkpoint, data, corpus, protocol, tokenizer_dir, stats, siclip, split
+        )
+    for said in dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning):
+        print(f"madis: warning: {said}", file=sys.stderr)
+    if out is not None:
+        result.save(out)
+    print(result)
+
+
+@app.command
 def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> None:
     """Render sentences with glosses into a corpus in the real on-disk layout.
 

@@ -6,6 +6,7 @@ grid, are written.  The grid widens at the temporal checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +61,44 @@ def choose_triples(
     return torch.stack(picked, -1), torch.stack(log_probs, -1).mean(-1)
 
 
+def surest(confidence: Tensor, blank: Tensor, grid: Tensor, count: int) -> Tensor:
+    """The ``count`` blank places of the grid with the highest confidence; int ``[B, count]``.
+
+    Args:
+        confidence: ``[B, M]``.
+        blank: not written yet, bool ``[B, M]``.
+        grid: where this stage may write, bool ``[M]``; it has ``count`` blank places left.
+    """
+    return confidence.masked_fill(~(blank & grid), -torch.inf).topk(count).indices
+
+
+def fill(
+    ids: Tensor,
+    plan: Iterable[tuple[Tensor, int]],
+    predict: Callable[[Tensor], tuple[Tensor, Tensor]],
+    pick: Callable[[Tensor, Tensor, Tensor, int], Tensor] = surest,
+) -> Tensor:
+    """Write a blank canvas ``ids [B, M, 3]`` in place, the surest triples first (MaDiS §3.3).
+
+    Args:
+        plan: for each step the grid ``[M]`` and how many triples it writes.
+        predict: canvas to a triple of ids for every position ``[B, M, 3]``, and how sure of it the
+            model is ``[B, M]``.
+        pick: which positions are written, from (confidence, blank, grid, count).
+
+    Returns:
+        the step at which each position was written, int ``[B, M]``.
+    """
+    written = torch.full(ids.shape[:2], -1, device=ids.device)
+    rows = torch.arange(len(ids), device=ids.device)[:, None]
+    for step, (grid, count) in enumerate(plan):
+        triples, confidence = predict(ids)
+        chosen = pick(confidence, written < 0, grid.to(ids.device), count)
+        ids[rows, chosen] = triples[rows, chosen]
+        written[rows, chosen] = step
+    return written
+
+
 @torch.no_grad()
 def generate(
     model: MaDiS,
@@ -79,26 +118,21 @@ def generate(
         temperature: 0 is greedy, as in the paper.
     """
     vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
-    device = text_ids.device
-    ids = torch.full((batch, size, 3), vocab.mask, device=device)
-    valid = torch.ones(batch, size, dtype=torch.bool, device=device)
-    written = torch.full((batch, size), -1, device=device)
-    at = 0
-    plan = utc.stage_schedule(size, steps, checkpoints, layout)
-    for grid, counts in zip(utc.pivots(size, checkpoints, layout), plan, strict=True):
-        for count in counts:
-            _, hidden = model(text_ids, text_valid, ids, valid, mop=True)
-            logits = model.sign_logits(hidden)
-            logits[0][:, 0, -1] = -torch.inf  # a sentence has at least one sign
-            codes, confidence = choose_triples(logits, temperature, generator)
-            confidence = confidence.masked_fill((written >= 0) | ~grid.to(device), -torch.inf)
-            top = confidence.topk(count).indices
-            rows = torch.arange(batch, device=device)[:, None]
-            chosen = codes[rows, top]
-            is_eos = (chosen[..., :1] == vocab.codes[0]).expand_as(chosen)
-            ids[rows, top] = vocab.to_ids(chosen).masked_fill(is_eos, vocab.eos)
-            written[rows, top] = at
-            at += 1
+    ids = torch.full((batch, size, 3), vocab.mask, device=text_ids.device)
+    valid = torch.ones(batch, size, dtype=torch.bool, device=text_ids.device)
+    grids = utc.pivots(size, checkpoints, layout)
+    stages = zip(grids, utc.stage_schedule(size, steps, checkpoints, layout), strict=True)
+    plan = [(grid, count) for grid, counts in stages for count in counts]
+
+    def predict(canvas: Tensor) -> tuple[Tensor, Tensor]:
+        _, hidden = model(text_ids, text_valid, canvas, valid, mop=True)
+        logits = model.sign_logits(hidden)
+        logits[0][:, 0, -1] = -torch.inf  # a sentence has at least one sign
+        codes, confidence = choose_triples(logits, temperature, generator)
+        is_eos = (codes[..., :1] == vocab.codes[0]).expand_as(codes)
+        return vocab.to_ids(codes).masked_fill(is_eos, vocab.eos), confidence
+
+    written = fill(ids, plan, predict)
     ended = ids[..., 0] == vocab.eos
     lengths = torch.where(ended.any(1), ended.int().argmax(1), size)
     return Generated(vocab.to_codes(ids).masked_fill(ended[..., None], 0), lengths, written)

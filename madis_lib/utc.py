@@ -60,11 +60,26 @@ def sample_visible(
 ) -> Tensor:
     """States the sampler can reach at noise levels ``t [B]``; bool ``[B, M]``, True = visible.
 
+    One uniform draw per position, turned into a state by :func:`visible_state`.
+    """
+    return visible_state(
+        torch.rand(len(t), num_tokens, generator=generator), t, checkpoints, layout
+    )
+
+
+def visible_state(
+    u: Tensor,
+    t: Tensor,
+    checkpoints: tuple[float, ...] = CHECKPOINTS,
+    layout: str = "uniform",
+) -> Tensor:
+    """The state at noise levels ``t [B]`` that uniform draws ``u [B, M]`` stand for; bool ``[B, M]``.
+
     Within a stage from checkpoint ``high`` down to ``low`` the inner grid is known and every other
     token of the outer grid is kept with probability ``1 - (t - low) / (high - low)``; so on
     average a share 1 - t is visible, as in Eq. 1.  Without checkpoints this is Eq. 1 itself.
     """
-    u = torch.rand(len(t), num_tokens, generator=generator)
+    num_tokens = u.shape[1]
     t = t.cpu()[:, None]
     inner = torch.zeros(num_tokens, dtype=torch.bool)
     visible = torch.zeros(u.shape, dtype=torch.bool)

@@ -27,9 +27,12 @@ _ENCODE = "encode the corpus again"
 class HasTokens(Protocol):
     """A clip with its features ``[T, 133]`` and stored tokens ``[L, 3]``."""
 
-    name: str
-    features: np.ndarray
-    tokens: np.ndarray | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def features(self) -> np.ndarray: ...
+    @property
+    def tokens(self) -> np.ndarray | None: ...
 
 
 def places(root: str | Path, corpus: str, split: str, name: str) -> list[Path]:

@@ -14,6 +14,7 @@ from madis_lib.body import Body
 from madis_lib.data.signworld import Oracle
 from madis_lib.parts import PARTS
 
+Streams = tuple[Sequence[int], Sequence[int], Sequence[int]]
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
 
 
@@ -29,27 +30,43 @@ class Reference:
     glosses: Sequence[Sequence[str]] | None
 
 
-def _landmarks(body: Body, features: np.ndarray) -> dict[str, np.ndarray]:
+def streams(tokens: np.ndarray | Streams) -> Streams:
+    """Body, left and right tokens of a clip: the columns of ``[L, 3]``, or the three as given."""
+    if isinstance(tokens, tuple):
+        return tokens
+    body, left, right = tokens.T
+    return body, left, right
+
+
+def _landmarks(
+    body: Body, features: np.ndarray, betas: Sequence[float] | None
+) -> dict[str, np.ndarray]:
+    shape = None if betas is None else torch.tensor(betas)
     with torch.no_grad():
-        found = body.landmarks(torch.as_tensor(features, dtype=torch.float32))
+        found = body.landmarks(torch.as_tensor(features, dtype=torch.float32), shape)
     return {part: points.numpy() for part, points in found.items()}
 
 
 def score(
     features: Sequence[np.ndarray],
-    tokens: Sequence[np.ndarray],
+    tokens: Sequence[np.ndarray] | Sequence[Streams],
     reference: Reference,
     body: Body,
     oracle: Oracle | None,
+    max_order: int = 4,
+    betas: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Per-sentence scores of one system: what every table is made from.
 
     Args:
         features: raw motion ``[T, 133]`` per sentence.
-        tokens: ``[L, 3]`` per sentence, in the shared tokenizer's codes.
+        tokens: ``[L, 3]`` per sentence, in the shared tokenizer's codes; or three streams, which
+            may differ in length.
         reference: the truth, in the same order.
         body: where joints are.
         oracle: reads glosses off motion; None on real data.
+        max_order: of SiBLEU; 4 is the paper's, 1 the release's.
+        betas: SMPL-X shape ``[10]`` of the body; by default the mean shape.
 
     Returns:
         lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
@@ -61,7 +78,7 @@ def score(
         k: [] for k in ("dtw_body", "dtw_hands", "mm_body", "mm_hands", "length_ratio")
     }
     for generated, true in zip(features, reference.features, strict=True):
-        g, r = _landmarks(body, generated), _landmarks(body, true)
+        g, r = (_landmarks(body, clip, betas) for clip in (generated, true))
         joints = {"body": BODY_JOINTS, "left": None, "right": None}
         total, steps = np.array(
             [metrics.dtw_path(g[part], r[part], joints[part]) for part in PARTS]
@@ -74,7 +91,7 @@ def score(
     scores: dict[str, Any] = dict(rows)
     scores["bleu"] = {
         part: metrics.sibleu_statistics(
-            [t[:, p] for t in tokens], [t[:, p] for t in reference.tokens]
+            [streams(t)[p] for t in tokens], [streams(t)[p] for t in reference.tokens], max_order
         ).tolist()
         for p, part in enumerate(PARTS)
     }

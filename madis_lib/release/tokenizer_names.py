@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -22,7 +22,8 @@ _NAMES = (
 )
 
 
-def _rename(name: str) -> str:
+def rename(name: str) -> str:
+    """Our name of an encoder's or decoder's tensor; ValueError where the release has no such."""
     module, _, kind = name.rpartition(".")
     for pattern, ours in _NAMES:
         if kind in ("weight", "bias") and (match := re.fullmatch(pattern, module)):
@@ -33,6 +34,12 @@ def _rename(name: str) -> str:
                 block = f"blocks.{groups[1]}.{('dilated', 'pointwise')[int(groups[2]) - 1]}"
             return f"{ours.format(stage=stage, block=block)}.{kind}"
     raise ValueError(f"{name!r} is no tensor of the release's VQ-VAE: is this another checkpoint?")
+
+
+def prefixes(names: Iterable[str]) -> tuple[str, str, str]:
+    """Prefixes of body, left and right hand; the release has two names for the body's."""
+    old = any(key.startswith("motion_vae.") for key in names)
+    return "motion_vae" if old else "vae", "hand_vae", "rhand_vae"
 
 
 def from_release_names(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -49,7 +56,7 @@ def from_release_names(state: Mapping[str, Tensor], prefix: str) -> dict[str, Te
         raise ValueError(
             f"checkpoint has no '{start}quantizer.codebook': no tokenizer under {prefix!r}"
         )
-    return {_rename(name): value for name, value in tensors.items()} | {
+    return {rename(name): value for name, value in tensors.items()} | {
         "codebook.embedding": codes,
         "codebook.code_sum": codes.clone(),
         "codebook.code_count": codes.new_ones(len(codes)),
