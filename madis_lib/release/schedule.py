@@ -6,8 +6,6 @@ functions say by how much.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 
 
@@ -18,11 +16,14 @@ def plan(num_tokens: int, steps: int) -> list[tuple[int, int]]:
     tokens, the last one all that remain, inside i % 4 == 0 while t >= 0.75, then i % 2 == 0 while
     t >= 0.5, then anywhere.
     """
-    times, remaining, found = torch.linspace(1, 1e-5, steps + 1), num_tokens, []
-    for t, s in pairwise(times):
-        count = int(remaining * (1 - s / t))
+    times = torch.linspace(1, 1e-5, steps + 1)
+    shares = (1 - times[1:] / times[:-1]).numpy()  # float32, as there: the product is truncated
+    strides = torch.where(times >= 0.75, 4, torch.where(times >= 0.5, 2, 1)).tolist()
+    remaining, found = num_tokens, []
+    for stride, share in zip(strides[:-1], shares, strict=True):
+        count = int(remaining * share)
         remaining -= count
-        found.append((4 if t >= 0.75 else 2 if t >= 0.5 else 1, count))
+        found.append((stride, count))
     found[-1] = found[-1][0], found[-1][1] + remaining
     return found
 
