@@ -35,11 +35,8 @@ def off_grid(num_tokens: int, steps: int, even: int = 0) -> list[int]:
     that leave the quarter grid land on the half grid, where the next stage then has less room.
     """
     quarter, half = -(-num_tokens // 4), -(-num_tokens // 2)
-    masked = {
-        4: quarter,
-        2: half - quarter,
-        1: num_tokens - half,
-    }  # by the coarsest grid they are on
+    # masked places, by the coarsest grid they are on
+    masked = {4: quarter, 2: half - quarter, 1: num_tokens - half}
     leaks = []
     for stride, count in plan(num_tokens, steps):
         left = count

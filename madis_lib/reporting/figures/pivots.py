@@ -56,13 +56,13 @@ def _draw_steps(axes: Axes, num_tokens: int, steps: int) -> tuple[list[tuple[int
 
 def _draw_map(axes: Axes, sizes: Sequence[int], most: int) -> dict[str, int]:
     """Colour: tokens too many (orange) or missing (blue) when the first stage ends."""
-    steps = np.arange(4, most + 1, 2)
+    steps = range(4, most + 1, 2)
     errors = {(m, s): schedule.pivot_errors(m, s)[0] for m in sizes for s in steps if s <= m}
     grid = np.ma.masked_all((len(sizes), len(steps)))
     for (m, s), error in errors.items():
         grid[list(sizes).index(m), (s - 4) // 2] = np.clip(error, -WORST, WORST)
     colours = [style.tint(style.SERIES[0], x) for x in (1, 0.75, 0.5, 0.25)]
-    colours += [style.PAPER, *(style.tint(style.SERIES[1], x) for x in (0.25, 0.5, 0.75, 1))]
+    colours += [style.tint(style.SERIES[1], x) for x in (0, 0.25, 0.5, 0.75, 1)]  # 0 is white
     edges = np.arange(-WORST, WORST + 2) - 0.5
     image = axes.pcolormesh(
         steps, sizes, grid, cmap=ListedColormap(colours), norm=BoundaryNorm(edges, len(colours)),
