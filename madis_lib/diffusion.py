@@ -56,6 +56,7 @@ def token_loss(
     t: Tensor,
     valid: Tensor,
     count: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Eq. 3: ``-1/t * sum over masked i of log p(x0_i | xt)``, per valid position.
 
@@ -66,6 +67,8 @@ def token_loss(
         t: noise levels, ``[B]``.
         valid: positions that are not padding, bool ``[B, L]``.
         count: valid positions of the whole sequence ``[B]``, where ``L`` is only a stretch of it.
+        weight: ``[B, L]`` in place of 1/t, for processes that do not hide every position with
+            probability t (:func:`madis_lib.utc.bound_weight`).
 
     Returns:
         scalar: mean over the batch of each sample's sum divided by (t x its valid positions), so
@@ -75,4 +78,6 @@ def token_loss(
     chosen = masked & valid
     cross_entropy = torch.zeros(x0.shape, dtype=logits.dtype, device=logits.device)
     cross_entropy[chosen] = F.cross_entropy(logits[chosen], x0[chosen], reduction="none")
+    if weight is not None:
+        return ((weight * cross_entropy).sum(1) / count).mean()
     return (cross_entropy.sum(1) / (t * count)).mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -64,11 +65,14 @@ def sign_token_loss(
     t: Tensor,
     valid: Tensor,
     count: Tensor,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Eq. 3 on sign positions, summed over the three parts."""
     targets = head_targets(ids, model.vocab)
     return _total(
-        diffusion.token_loss(logits, x0.clamp(0, logits.shape[-1] - 1), masked, t, valid, count)
+        diffusion.token_loss(
+            logits, x0.clamp(0, logits.shape[-1] - 1), masked, t, valid, count, weight
+        )
         for logits, x0 in zip(model.sign_logits(hidden), targets, strict=True)
     )
 
@@ -170,10 +174,15 @@ def finetuning_loss(
     alpha: float = 0.5,
     checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
     layout: str = "uniform",
+    weighting: Literal["paper", "bound"] = "paper",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L_sft = L_tok + alpha (L_lat + L_phy) (§3.3): text stays, signs follow UTC.
 
     The canvas has M positions; those after the last sign are eos, and are trained.
+
+    Args:
+        weighting: of L_tok. "paper" is 1/t; "bound", ours, is :func:`utc.bound_weight`, which
+            makes L_tok a bound on the likelihood under UTC too.  Without checkpoints they agree.
     """
     vocab, size = model.vocab, model.config.max_tokens
     ids = canvas(batch.codes, batch.lengths, size, vocab)
@@ -188,8 +197,53 @@ def finetuning_loss(
         valid,
         mop=True,
     )
-    sign = sign_token_loss(model, hidden, ids, masked, t, valid, valid.sum(1))
+    weight = None
+    if weighting == "bound":
+        weight = utc.bound_weight(t, size, checkpoints, layout, diffusion.T_MIN)
+    sign = sign_token_loss(model, hidden, ids, masked, t, valid, valid.sum(1), weight)
     latent, physical = _auxiliary(model, decoders, hidden, batch, masked)
     eos_share = (masked & (ids[..., 0] == vocab.eos)).sum() / masked.sum().clamp(min=1)
     logs = {"sign": sign, "latent": latent, "physical": physical, "eos_share": eos_share}
     return sign + alpha * (latent + physical), logs
+
+
+@torch.no_grad()
+def likelihood_bound(
+    model: MaDiS,
+    batch: Batch,
+    generator: torch.Generator,
+    checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
+    layout: str = "uniform",
+) -> Tensor:
+    """-log p(x0) <= E over orders of sum_i -log p(x0_i | text, tokens written before i).
+
+    **Ours, not the paper's**: the yardstick on which models trained with and without checkpoints
+    can be compared, since each can be read under both processes.  It is the integral over t of
+    :func:`utc.bound_weight`, taken by counting: along a random order, when n tokens are still
+    masked, the next is any of the m masked ones of the current stage, so their mean loss counts,
+    once for each n from M to 1.  One pass of the model for each n; nothing is infinite or floored.
+
+    Returns:
+        ``[B, M]``, nats that each position costs, its three parts summed; ``.mean(1)`` estimates
+        the bound in nats per token (a triple, the eos of the tail among them).
+    """
+    vocab, size = model.vocab, model.config.max_tokens
+    ids = canvas(batch.codes, batch.lengths, size, vocab)
+    targets = head_targets(ids, vocab)
+    valid = torch.ones(ids.shape[:2], dtype=torch.bool, device=ids.device)
+    order = utc.random_orders(len(ids), size, generator, checkpoints, layout).to(ids.device)
+    cost = torch.zeros(ids.shape[:2], device=ids.device)
+    first = 0
+    for stage_size in utc.stage_sizes(size, checkpoints, layout):
+        last = first + stage_size
+        for written in range(first, last):
+            masked = order >= written
+            noisy = ids.masked_fill(masked[..., None], vocab.mask)
+            _, hidden = model(batch.text_ids, batch.text_valid, noisy, valid, mop=True)
+            loss = _total(
+                F.cross_entropy(logits.transpose(1, 2), x0, reduction="none")
+                for logits, x0 in zip(model.sign_logits(hidden), targets, strict=True)
+            )
+            cost += torch.where(masked & (order < last), loss / (last - written), 0.0)
+        first = last
+    return cost

@@ -51,6 +51,36 @@ def grids(num_tokens: int) -> tuple[Tensor, Tensor]:
     return quarter, half
 
 
+def stages(
+    num_tokens: int, checkpoints: tuple[float, ...] = CHECKPOINTS, layout: str = "uniform"
+) -> list[tuple[float, float, Tensor]]:
+    """Per stage its first and last noise level, ``high > low``, and the tokens it opens."""
+    inner, found = torch.zeros(num_tokens, dtype=torch.bool), []
+    for (high, low), outer in zip(
+        pairwise((1.0, *checkpoints, 0.0)), pivots(num_tokens, checkpoints, layout), strict=True
+    ):
+        found.append((high, low, outer & ~inner))
+        inner = outer
+    return found
+
+
+def mask_probability(
+    t: Tensor,
+    num_tokens: int,
+    checkpoints: tuple[float, ...] = CHECKPOINTS,
+    layout: str = "uniform",
+) -> Tensor:
+    """p_i(t) = clip((t - low) / (high - low), 0, 1) for a token i of the stage [low, high).
+
+    The probability that :func:`sample_visible` hides it, ``[B] -> [B, M]``.  Given t the tokens are
+    hidden independently, so UTC is Eq. 1 with a noise schedule of its own for each token.
+    """
+    p = torch.empty(len(t), num_tokens, dtype=t.dtype, device=t.device)
+    for high, low, opens in stages(num_tokens, checkpoints, layout):
+        p[:, opens] = ((t[:, None] - low) / (high - low)).clamp(0, 1)
+    return p
+
+
 def sample_visible(
     t: Tensor,
     num_tokens: int,
@@ -79,18 +109,7 @@ def visible_state(
     token of the outer grid is kept with probability ``1 - (t - low) / (high - low)``; so on
     average a share 1 - t is visible, as in Eq. 1.  Without checkpoints this is Eq. 1 itself.
     """
-    num_tokens = u.shape[1]
-    t = t.cpu()[:, None]
-    inner = torch.zeros(num_tokens, dtype=torch.bool)
-    visible = torch.zeros(u.shape, dtype=torch.bool)
-    for (high, low), outer in zip(
-        pairwise((1.0, *checkpoints, 0.0)), pivots(num_tokens, checkpoints, layout), strict=True
-    ):
-        keep = 1 - (t - low) / (high - low)
-        here = (t >= low) & ((t < high) | (high == 1.0))
-        visible |= here & (inner | (outer & (u < keep)))
-        inner = outer
-    return visible
+    return u < 1 - mask_probability(t.cpu(), u.shape[1], checkpoints, layout)
 
 
 def feasible(
@@ -103,6 +122,53 @@ def feasible(
             return True
         inner = outer
     return False
+
+
+def bound_weight(
+    t: Tensor,
+    num_tokens: int,
+    checkpoints: tuple[float, ...] = CHECKPOINTS,
+    layout: str = "uniform",
+    floor: float = 0.0,
+) -> Tensor:
+    """w_i(t) = p_i'(t) / p_i(t) = 1 / (t - low) in token i's own stage [low, high), else 0.
+
+    **Ours, not the paper's.**  A masked diffusion that hides token i with probability p_i(t) has
+
+        -log p(x0) <= E_t sum over masked i of w_i(t) * -log p(x0_i | xt),   t ~ U(0, 1),
+
+    because a token counts when it opens, which happens at rate p_i'.  Eq. 3 is the case p_i = t.
+    Under UTC each stage is such a diffusion of its own tokens, given the inner grid; tokens of
+    later stages are hidden too, but cannot open yet and do not count.
+
+    Args:
+        t: noise levels ``[B]``; the result is ``[B, M]``.
+        floor: smallest ``t - low``, so that the weight stays finite, as T_MIN does for Eq. 3.
+    """
+    weight = torch.zeros(len(t), num_tokens, dtype=t.dtype, device=t.device)
+    for high, low, opens in stages(num_tokens, checkpoints, layout):
+        here = (t >= low) & ((t < high) | (high == 1.0))
+        rate = 1 / (t - low).clamp(min=floor)
+        weight[:, opens] = torch.where(here, rate, 0.0)[:, None]
+    return weight
+
+
+def random_orders(
+    count: int,
+    num_tokens: int,
+    generator: torch.Generator,
+    checkpoints: tuple[float, ...] = CHECKPOINTS,
+    layout: str = "uniform",
+) -> Tensor:
+    """Uniform draws among the orders of Eq. 5 with k = 1; int ``[count, M]``, when each is written.
+
+    These are the orders in which the reverse process opens tokens when its steps are so short that
+    no two open together.
+    """
+    u = torch.rand(count, num_tokens, generator=generator)
+    for stage, (_, _, opens) in enumerate(stages(num_tokens, checkpoints, layout)):
+        u[:, opens] += stage
+    return u.argsort(1).argsort(1)
 
 
 def stage_sizes(
@@ -164,6 +230,22 @@ def order_count_utc(
     """Eq. 5 with whole groups: the product of :func:`order_count` over the stages."""
     sizes = stage_sizes(num_tokens, checkpoints, layout)
     return math.prod(order_count(n, tokens_per_step) for n in sizes)
+
+
+def eq5_readings(num_tokens: int, tokens_per_step: int) -> dict[str, float]:
+    """log10 of Eq. 5 in every reading of its exponents M/4k, M/4k and M/2k, which need not be whole.
+
+    Rounded, they still divide the same factorials; "whole groups" is :func:`order_count_utc`.
+    """
+    numerator = log10_eq5(num_tokens, 1)
+    group = _log10_factorial(tokens_per_step)
+    exponents = [num_tokens / n / tokens_per_step for n in (4, 4, 2)]
+    return {
+        "as printed": log10_eq5(num_tokens, tokens_per_step),
+        "exponents rounded down": numerator - group * sum(map(math.floor, exponents)),
+        "exponents rounded up": numerator - group * sum(map(math.ceil, exponents)),
+        "whole groups": math.log10(order_count_utc(num_tokens, tokens_per_step)),
+    }
 
 
 def _log10_factorial(n: float) -> float:

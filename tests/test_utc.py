@@ -2,11 +2,13 @@
 
 import json
 import math
-from itertools import combinations
+from itertools import accumulate, combinations, pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from madis_lib import utc
 
@@ -35,6 +37,39 @@ def test_training_states_are_feasible_and_show_1_minus_t(checkpoints, layout):
         assert abs(share[here].mean() - (1 - t[here]).mean()) < 0.02
 
 
+@pytest.mark.parametrize(("checkpoints", "layout"), SETTINGS)
+@settings(max_examples=40, deadline=None)
+@given(size=st.integers(4, 128), seed=st.integers(0, 2**31))
+def test_every_training_state_lies_between_two_pivots(checkpoints, layout, size, seed):
+    g = torch.Generator().manual_seed(seed)
+    t = torch.cat([torch.rand(60, generator=g), torch.tensor([0, 0.25, 0.5, 0.75, 1.0])])
+    visible = utc.sample_visible(t, size, g, checkpoints, layout)
+    known = [torch.zeros(size, dtype=torch.bool), *utc.pivots(size, checkpoints, layout)]
+    between = [((visible >= inner) & (visible <= outer)).all(1) for inner, outer in pairwise(known)]
+    assert torch.stack(between).any(0).all()
+
+
+@pytest.mark.parametrize(("checkpoints", "layout"), SETTINGS)
+@pytest.mark.parametrize("size", [4, 7, 36])
+def test_mask_probability_is_how_often_a_token_is_hidden(checkpoints, layout, size):
+    draws, t = 4000, torch.linspace(0, 1, 21)
+    p = utc.mask_probability(t, size, checkpoints, layout)
+    g = torch.Generator().manual_seed(size)
+    hidden = ~utc.sample_visible(t.repeat_interleave(draws), size, g, checkpoints, layout)
+    share = hidden.view(21, draws, size).float().mean(1)
+    assert ((share - p).abs() <= 5 * (p * (1 - p) / draws).sqrt() + 1e-6).all()
+    if size % 4 == 0:
+        torch.testing.assert_close(p.mean(1), t)
+
+
+def test_mask_probability_by_position_class():
+    t = torch.tensor([0.2, 0.6, 0.8])
+    quarter, even, odd = utc.mask_probability(t, 4)[:, [0, 2, 1]].T
+    torch.testing.assert_close(quarter, torch.tensor([0, 0, 0.05 / 0.25]))
+    torch.testing.assert_close(even, torch.tensor([0, 0.1 / 0.25, 1]))
+    torch.testing.assert_close(odd, torch.tensor([0.2 / 0.5, 1, 1]))
+
+
 def test_pivot_states_at_the_checkpoints():
     g = torch.Generator().manual_seed(0)
     quarter, half = utc.grids(12)
@@ -51,9 +86,10 @@ def test_frequencies_match_those_measured_from_the_release():
     for p, expected in measured["stats"].items():
         visible = utc.sample_visible(torch.full((20_000,), float(p)), measured["length"], g)
         ours = visible.float().mean(0)
-        torch.testing.assert_close(
-            ours, torch.tensor(expected["visible_frequency"]), rtol=0, atol=0.02
-        )
+        theirs = torch.tensor(expected["visible_frequency"])
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0.02)
+        exact = 1 - utc.mask_probability(torch.tensor([float(p)]), measured["length"])[0]
+        torch.testing.assert_close(theirs, exact, rtol=0, atol=0.018)  # five deviations
 
 
 @pytest.mark.parametrize("m", range(4, 9))
@@ -66,16 +102,16 @@ def test_feasible_by_enumeration(m):
             assert utc.feasible(visible) == expected
 
 
-def test_every_schedule_reaches_both_pivots_exactly():
+@pytest.mark.parametrize("layout", ["uniform", "contiguous"])
+def test_every_schedule_reaches_both_pivots_exactly(layout):
+    """All 4 <= M <= 128 and 3 <= steps <= M."""
     for m in range(4, 129):
-        quarter, half = (int(g.sum()) for g in utc.grids(m))
-        for steps in {3, 4, 5, max(3, m // 4), m // 2 + 1, m - 1, m}:
-            if not 3 <= steps <= m:
-                continue
-            counts = utc.schedule(m, steps)
-            known = torch.tensor(counts).cumsum(0).tolist()
-            assert len(counts) == steps and min(counts) >= 1 and known[-1] == m
-            assert quarter in known and half in known
+        ends = [int(g.sum()) for g in utc.pivots(m, layout=layout)]
+        for steps in range(3, m + 1):
+            plan = utc.stage_schedule(m, steps, layout=layout)
+            assert list(accumulate(map(sum, plan))) == ends
+            assert sum(map(len, plan)) == steps and min(map(min, plan)) >= 1
+            assert all(max(stage) - min(stage) <= 1 for stage in plan)
 
 
 def test_the_papers_setting():
@@ -99,7 +135,7 @@ def brute_force(m, k, allowed):
     return count(frozenset(), 0)
 
 
-@pytest.mark.parametrize(("m", "k"), [(4, 1), (5, 2), (6, 2), (8, 2), (8, 3)])
+@pytest.mark.parametrize(("m", "k"), [(m, k) for m in range(4, 8) for k in range(1, 5)] + [(8, 3)])
 def test_order_counts_by_enumeration(m, k):
     everything = set(range(m))
     assert utc.order_count(m, k) == brute_force(m, k, [everything])
@@ -113,6 +149,21 @@ def test_the_papers_numbers():
     ratio = 10 ** (utc.log10_eq4(100, 4) - utc.log10_eq5(100, 4))
     assert math.isclose(ratio, 1.275e43, rel_tol=1e-3)  # "over 10^41" is true, and loose
     assert f"{utc.order_count_utc(100, 4):.3e}" == "2.743e+81"
+
+
+def test_the_reduction_in_every_reading_of_eq5():
+    eq4, expected = utc.log10_eq4(100, 4), {
+        "as printed": 1.275e43,
+        "exponents rounded down": 5.314e41,
+        "exponents rounded up": 7.343e45,
+        "whole groups": 1.063e42,
+    }  # fmt: skip
+    readings = utc.eq5_readings(100, 4)
+    assert readings.keys() == expected.keys()
+    for name, ratio in expected.items():
+        assert math.isclose(10 ** (eq4 - readings[name]), ratio, rel_tol=1e-3), name
+    whole = utc.eq5_readings(96, 4)  # exponents are whole: one reading
+    assert all(math.isclose(v, whole["whole groups"], rel_tol=1e-12) for v in whole.values())
 
 
 def test_bad_arguments():

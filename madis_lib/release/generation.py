@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from madis_lib import sampler, utc
+from madis_lib import sampler
 from madis_lib.model import MaDiS
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS, join
-from madis_lib.release import forward
+from madis_lib.release import forward, schedule
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.vocab import Vocab
 
@@ -28,21 +28,9 @@ Streams = tuple[list[int], list[int], list[int]]  # body, left, right; lengths m
 
 
 def plan(size: int = SIZE, steps: int = STEPS) -> list[tuple[Tensor, int]]:
-    """Grid ``[size]`` and number of triples of every step.
-
-    With times from 1 to 1e-5, step s writes ``int(remaining (1 - t[s+1] / t[s]))`` and the last
-    one the rest: for 100 places in 25 steps 3, 4 (23 times), 5.  The grid is that of t[s].
-    """
-    t = torch.linspace(1, 1e-5, steps + 1)
-    quarter, half, everything = utc.pivots(size)
-    high, low = utc.CHECKPOINTS
-    planned, remaining = [], size
-    for s in range(steps):
-        grid = quarter if t[s] >= high else half if t[s] >= low else everything
-        count = remaining if s == steps - 1 else int(remaining * (1 - t[s + 1] / t[s]))
-        planned.append((grid, count))
-        remaining -= count
-    return planned
+    """Grid ``[size]`` and number of triples of every step (:func:`schedule.plan`)."""
+    places = torch.arange(size)
+    return [(places % stride == 0, count) for stride, count in schedule.plan(size, steps)]
 
 
 def pick_with_leaks(confidence: Tensor, blank: Tensor, grid: Tensor, count: int) -> Tensor:

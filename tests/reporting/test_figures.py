@@ -7,7 +7,7 @@ import torch
 
 from madis_lib import utc
 from madis_lib.reporting import figures
-from madis_lib.reporting.figures import examples, gates, masked, orders, style
+from madis_lib.reporting.figures import examples, gates, masked, orders, pivots, style
 from madis_lib.systems.madis import MaDiSSystem
 
 
@@ -54,6 +54,18 @@ def test_fig3_shows_traces_of_the_sampler(suite):
     step = torch.as_tensor(data["utc"]["step"])
     assert torch.equal(step < stages[0], quarter)
     assert torch.equal(step < stages[0] + stages[1], half)
+
+
+def test_the_releases_pivots_are_drawn_from_its_schedule(golden, tmp_path):
+    figure = pivots.release_pivots(sizes=(40, 64, 100))
+    figures.save(figure, tmp_path, "release", {})
+    measured = golden.json("schedule")
+    assert [n for _, n in figure.data["plan"]] == measured["M100_steps25"]["counts"]
+    assert figure.data["off_grid"] == measured["M100_steps25"]["off_grid_per_step"]
+    for name, error in figure.data["errors"].items():
+        if name in measured:
+            grid = len(range(0, int(name[1:].split("_")[0]), 4))
+            assert error == measured[name]["unmasked_after_quarter"] - grid
 
 
 def test_order_counts_are_exact():
