@@ -94,11 +94,11 @@ def quick() -> Preset:
         corpus=CorpusConfig(signs=48, train=600, dev=40, test=60, glosses=(2, 5)),
         tokenizer=TokenizerConfig(codes=(192, 96, 96), width=64, code_dim=64, decay=0.9),
         model=ModelConfig(96, 3, 4, 2, 24, 256, max_tokens=36, text_vocab=512),
-        train_tokenizer=TrainConfig(800, 128, 3e-3, warmup=50),
+        train_tokenizer=TrainConfig(2200, 128, 3e-3, warmup=50),
         tokenizer_window=32,
         tokenizer_warmup=150,
-        pretrain=TrainConfig(400, 32, 2e-3, warmup=50),
-        finetune=TrainConfig(500, 32, 2e-3, warmup=50),
+        pretrain=TrainConfig(900, 16, 4e-3, warmup=100, grad_clip=1.0),
+        finetune=TrainConfig(1100, 16, 3e-3, warmup=100, grad_clip=1.0),
     )
 
 
