@@ -27,8 +27,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map
 
@@ -153,10 +151,13 @@ def spread(module: nn.Module, loss_of: Callable, world: World) -> Callable:
     """
     blocks = getattr(module, "blocks", ())
     if world.sharded and blocks:
+        from torch.distributed.fsdp import fully_shard  # slow to import
+
         step = _Step(module, loss_of)
         for block in blocks:
             fully_shard(block)
-        return fully_shard(step)
+        fully_shard(step)
+        return step
     if world.size == 1:
         return loss_of
     return DistributedDataParallel(
@@ -169,18 +170,24 @@ def spread(module: nn.Module, loss_of: Callable, world: World) -> Callable:
 
 def whole(state: Any) -> Any:
     """A state dict with its sharded tensors put together; all processes must ask."""
-    return tree_map(lambda x: x.full_tensor() if isinstance(x, DTensor) else x, state)
+    return tree_map(lambda x: x.full_tensor() if _is_sharded(x) else x, state)
+
+
+def _is_sharded(x: Any) -> bool:
+    """Whether ``x`` is a DTensor, without importing what defines it."""
+    return hasattr(x, "full_tensor")
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load a whole state dict; the moments of a sharded parameter are cut as it is."""
     weights = [p for group in optimiser.param_groups for p in group["params"]]
 
-    def cut(value: Any, weight: Tensor) -> Any:
-        if not isinstance(weight, DTensor) or value.shape != weight.shape:
+    def cut(value: Any, weight: Any) -> Any:
+        if not _is_sharded(weight) or value.shape != weight.shape:
             return value
-        on_device = value.to(weight.device)
-        return distribute_tensor(on_device, weight.device_mesh, weight.placements)
+        from torch.distributed.tensor import distribute_tensor
+
+        return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements)
 
     moments = {
         i: {name: cut(value, weights[i]) for name, value in of.items()}

@@ -79,7 +79,7 @@ def fit(
     description: str = "training",
     world: World = ALONE,
 ) -> History:
-    """Train ``module`` in place for ``config.updates`` updates; resume from ``checkpoint``.
+    """Train ``module`` in place for the updates of ``config``; resume from ``checkpoint``.
 
     Args:
         loss_of: indices ``[B]``, a generator and the update's number to the loss and what to log.
@@ -98,6 +98,7 @@ def fit(
         ValueError: the batch cannot be shared equally by the processes.
     """
     world.rows(config.batch_size)
+    config = config.counted(num_samples)
     saved = _load_checkpoint(checkpoint)
     if saved:
         module.load_state_dict(saved["module"])
