@@ -26,10 +26,12 @@ def reproduce(
     reports: Path = Path("reports"),
     data: Path | None = None,
     notebooks: bool = True,
+    fsdp: bool = False,
 ) -> None:
     """Train, sign, measure, draw: everything a preset covers, ending in one HTML report.
 
-    What is already done is not done again; a killed run goes on where it was.
+    What is already done is not done again; a killed run goes on where it was.  Several processes,
+    one for each GPU, train together: torchrun --nproc-per-node N -m madis_lib reproduce ...
 
     Args:
         preset: quick, laptop, gpu or paper.
@@ -37,10 +39,15 @@ def reproduce(
         data: folder with How2Sign/, CSL-Daily/ and Phoenix_2014T/; without it the embedded
             synthetic corpus is used.
         notebooks: execute the notebooks too.
+        fsdp: of several processes, each holds a piece of the weights (FSDP2), not all (DDP).
     """
+    from madis_lib import distributed
     from madis_lib.reporting import reproduce as run
 
-    page = run.reproduce(preset, HOME, reports, data, notebooks)
+    with distributed.joined(fsdp) as world:
+        if not world.first:
+            return run.follow(preset, HOME, data, world)
+        page = run.reproduce(preset, HOME, reports, data, notebooks, world)
     print(f"\nThe report: {page.resolve()}")
 
 
@@ -198,11 +205,13 @@ def runs(preset: str = "quick") -> None:
 
 
 @app.command
-def bench(name: Annotated[Positional[Literal["dtw", "body"]], arg(help="what to measure")]) -> None:
-    """Measure speed, each contestant in the same run."""
-    from madis_lib.perf import bench_body, bench_dtw
+def bench(
+    name: Annotated[Positional[Literal["dtw", "body", "paper"]], arg(help="what to measure")],
+) -> None:
+    """Measure the speed of the metric or the body, or what the full model costs (10 GB)."""
+    from madis_lib.perf import bench_body, bench_dtw, bench_paper
 
-    {"dtw": bench_dtw, "body": bench_body}[name].run()
+    {"dtw": bench_dtw, "body": bench_body, "paper": bench_paper}[name].run()
 
 
 def main() -> None:

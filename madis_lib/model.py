@@ -48,6 +48,11 @@ class MaDiS(nn.Module):
             for _ in codebooks
         )
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The layers, which FSDP2 shards and gathers one at a time."""
+        return list(self.backbone.qwen3.layers)
+
     @torch.no_grad()
     def start_from_qwen3(self, checkpoint: str) -> None:
         """Take the stack and the text rows of a Qwen3 checkpoint (MaDiS §4: Qwen3-0.6B-Base).

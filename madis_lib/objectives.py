@@ -1,4 +1,8 @@
-"""What MaDiS is trained on: token, latent and physical space (MaDiS §3.2-3.3)."""
+"""What MaDiS is trained on: token, latent and physical space (MaDiS §3.2-3.3).
+
+``world`` (``distributed``) is for training as several processes: each is given the whole batch,
+draws the noise of all of it, and computes its own rows' share of the loss.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from madis_lib import diffusion, utc
+from madis_lib.distributed import ALONE, World
 from madis_lib.model import MaDiS
 from madis_lib.parts import FRAMES_PER_TOKEN, split
 from madis_lib.vocab import Vocab
@@ -36,6 +41,10 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(x.to(device) for x in vars(self).values()))
+
+    def rows(self, rows: slice) -> Batch:
+        """Some of the samples, padded as they are."""
+        return Batch(*(x[rows] for x in vars(self).values()))
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:
@@ -125,29 +134,36 @@ def physical_loss(
 
 
 def _auxiliary(
-    model: MaDiS, decoders: Decoders, hidden: Tensor, batch: Batch, masked: Tensor
+    model: MaDiS, decoders: Decoders, hidden: Tensor, batch: Batch, masked: Tensor, world: World
 ) -> tuple[Tensor, Tensor]:
     size = batch.codes.shape[1]
     real = torch.arange(size, device=hidden.device) < batch.lengths[:, None]
     masked = masked[:, :size] & real
     predicted = model.latents(hidden[:, :size])
+    weight = world.weight(masked.sum())  # both are means over masked positions
     return (
-        latent_loss(predicted, model.fusion.codebooks, batch.codes, masked),
-        physical_loss(predicted, decoders, batch.motion, batch.lengths, masked),
+        weight * latent_loss(predicted, model.fusion.codebooks, batch.codes, masked),
+        weight * physical_loss(predicted, decoders, batch.motion, batch.lengths, masked),
     )
 
 
 def pretraining_loss(
-    model: MaDiS, decoders: Decoders, batch: Batch, generator: torch.Generator
+    model: MaDiS,
+    decoders: Decoders,
+    batch: Batch,
+    generator: torch.Generator,
+    world: World = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L_pre = L_tok + L_lat + L_phy (§3.2): text, eos, signs and eos, all of it maskable."""
-    vocab = model.vocab
+    vocab, device = model.vocab, batch.codes.device
     text_size, size = batch.text_ids.shape[1], batch.codes.shape[1] + 1
-    ids = canvas(batch.codes, batch.lengths, size, vocab)
-    valid = torch.arange(size, device=ids.device) <= batch.lengths[:, None]  # one eos
+    times = diffusion.sample_times(len(batch.codes), generator)
+    hidden_ones = diffusion.mask_independently(times, text_size + size, generator)
 
-    t = diffusion.sample_times(len(ids), generator).to(ids.device)
-    masked = diffusion.mask_independently(t.cpu(), text_size + size, generator).to(ids.device)
+    rows = world.rows(len(batch.codes))
+    batch, t, masked = batch.rows(rows), times[rows].to(device), hidden_ones[rows].to(device)
+    ids = canvas(batch.codes, batch.lengths, size, vocab)
+    valid = torch.arange(size, device=device) <= batch.lengths[:, None]  # one eos
     text_masked, sign_masked = masked.split([text_size, size], 1)
     text_hidden, sign_hidden = model(
         batch.text_ids.masked_fill(text_masked, vocab.mask),
@@ -161,7 +177,7 @@ def pretraining_loss(
         model.text_logits(text_hidden), batch.text_ids, text_masked, t, batch.text_valid, count
     )
     sign = sign_token_loss(model, sign_hidden, ids, sign_masked, t, valid, count)
-    latent, physical = _auxiliary(model, decoders, sign_hidden, batch, sign_masked)
+    latent, physical = _auxiliary(model, decoders, sign_hidden, batch, sign_masked, world)
     logs = {"text": text, "sign": sign, "latent": latent, "physical": physical}
     return text + sign + latent + physical, logs
 
@@ -175,6 +191,7 @@ def finetuning_loss(
     checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
     layout: str = "uniform",
     weighting: Literal["paper", "bound"] = "paper",
+    world: World = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L_sft = L_tok + alpha (L_lat + L_phy) (§3.3): text stays, signs follow UTC.
 
@@ -184,12 +201,14 @@ def finetuning_loss(
         weighting: of L_tok. "paper" is 1/t; "bound", ours, is :func:`utc.bound_weight`, which
             makes L_tok a bound on the likelihood under UTC too.  Without checkpoints they agree.
     """
-    vocab, size = model.vocab, model.config.max_tokens
-    ids = canvas(batch.codes, batch.lengths, size, vocab)
-    valid = torch.ones(ids.shape[:2], dtype=torch.bool, device=ids.device)
+    vocab, size, device = model.vocab, model.config.max_tokens, batch.codes.device
+    times = diffusion.sample_times(len(batch.codes), generator)
+    visible = utc.sample_visible(times, size, generator, checkpoints, layout)
 
-    t = diffusion.sample_times(len(ids), generator).to(ids.device)
-    masked = ~utc.sample_visible(t, size, generator, checkpoints, layout).to(ids.device)
+    rows = world.rows(len(batch.codes))
+    batch, t, masked = batch.rows(rows), times[rows].to(device), ~visible[rows].to(device)
+    ids = canvas(batch.codes, batch.lengths, size, vocab)
+    valid = torch.ones(ids.shape[:2], dtype=torch.bool, device=device)
     _, hidden = model(
         batch.text_ids,
         batch.text_valid,
@@ -201,8 +220,9 @@ def finetuning_loss(
     if weighting == "bound":
         weight = utc.bound_weight(t, size, checkpoints, layout, diffusion.T_MIN)
     sign = sign_token_loss(model, hidden, ids, masked, t, valid, valid.sum(1), weight)
-    latent, physical = _auxiliary(model, decoders, hidden, batch, masked)
+    latent, physical = _auxiliary(model, decoders, hidden, batch, masked, world)
     eos_share = (masked & (ids[..., 0] == vocab.eos)).sum() / masked.sum().clamp(min=1)
+    eos_share = world.weight(masked.sum()) * eos_share
     logs = {"sign": sign, "latent": latent, "physical": physical, "eos_share": eos_share}
     return sign + alpha * (latent + physical), logs
 

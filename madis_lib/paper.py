@@ -394,6 +394,113 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A value of preset ``paper``, and where it comes from.
+
+    ``key`` is its place in the preset, such as "pretrain.batch_size", or the constant
+    "module:NAME"; ``paper`` and ``release`` are what the paper says and what the authors' release
+    does ("-": nothing; of the tokenizer, the release of SOKE, whose tokenizer the paper adopts);
+    ``ours`` is the value itself (a test compares it with the preset).
+    """
+
+    key: str
+    paper: str
+    release: str
+    ours: object
+    why: str = ""
+
+
+_SAME = "as both"
+_RELEASE = "as the release; the paper does not say"
+
+
+def _training(
+    stage: str, batch: tuple[str, str, int], epochs: tuple[str, str, int], rate: tuple[str, str]
+) -> tuple[Choice, ...]:
+    """A stage's rows; what the paper says, what the release does, ours."""
+    stated = "2e-4" if stage != "train_tokenizer" else "-"
+    return (
+        Choice(f"{stage}.batch_size", *batch, "of all processes; any number that divides it"),
+        Choice(f"{stage}.epochs", *epochs, "samples are counted, so that N epochs are N epochs"),
+        Choice(f"{stage}.updates", "-", "-", 0, "none of its own: the epochs decide"),
+        Choice(f"{stage}.learning_rate", stated, rate[0], 2e-4, rate[1]),
+        Choice(
+            f"{stage}.final_learning_rate",
+            "cosine schedule" if stage != "train_tokenizer" else "-",
+            "1e-6, a step each epoch",
+            1e-6,
+            "falls with every update",
+        ),
+        Choice(f"{stage}.warmup", "-", "none", 0, _RELEASE),
+        Choice(f"{stage}.betas", "-", "0.9, 0.99", (0.9, 0.99), _RELEASE),
+        Choice(f"{stage}.weight_decay", "-", "0", 0.0, _RELEASE),
+        Choice(f"{stage}.grad_clip", "-", "none", None, _RELEASE),
+    )
+
+
+CHOICES = (
+    Choice("tokenizer.codes", "-", "96 body, 192 each hand", (96, 192, 192), _RELEASE),
+    Choice("tokenizer.width", "-", "512", 512, _RELEASE),
+    Choice("tokenizer.code_dim", "-", "512", 512, _RELEASE),
+    Choice("tokenizer.depth", "-", "3 blocks, dilations 9, 3, 1", 3, _RELEASE),
+    Choice("tokenizer.decay", "-", "0.99", 0.99, _RELEASE),
+    Choice("madis_lib.tokenizer:COMMITMENT_WEIGHT", "-", "0.02", 0.02, _RELEASE),
+    Choice("tokenizer_window", "-", "whole clips", 400, "whole clips: none is longer"),
+    Choice("tokenizer_warmup", "-", "none", 0, "none: long runs revive their dead codes"),
+    *_training(
+        "train_tokenizer",
+        ("-", "320 x 6 GPUs", 1920),
+        ("-", "500", 500),
+        ("2e-4", "as the tokenizer's release"),
+    ),
+    Choice("model.hidden_size", "Qwen3-0.6B-Base", "from its folder", 1024, "Qwen3-0.6B's"),
+    Choice("model.num_layers", "Qwen3-0.6B-Base", "from its folder", 28, "Qwen3-0.6B's"),
+    Choice("model.num_heads", "Qwen3-0.6B-Base", "from its folder", 16, "Qwen3-0.6B's"),
+    Choice("model.num_kv_heads", "Qwen3-0.6B-Base", "from its folder", 8, "Qwen3-0.6B's"),
+    Choice("model.head_dim", "Qwen3-0.6B-Base", "from its folder", 128, "Qwen3-0.6B's"),
+    Choice(
+        "model.intermediate_size",
+        "Qwen3-0.6B-Base",
+        "from its folder; also the latent heads",
+        3072,
+        "Qwen3-0.6B's",
+    ),
+    Choice("model.max_tokens", "M = 100", "100", 100, _SAME),
+    Choice(
+        "model.text_vocab",
+        "-",
+        "trimmed to English, Chinese and German",
+        151_669,
+        "the trimmed one is not in the code's repository; the whole one knows every word",
+    ),
+    Choice(
+        "model.qwen3",
+        "Qwen3-0.6B-Base",
+        "Qwen3-0.6B-Base, trimmed",
+        "Qwen/Qwen3-0.6B-Base",
+        "as the paper",
+    ),
+    *_training(
+        "pretrain",
+        ("64 x 4 GPUs", "64 x 4 GPUs", 256),
+        ("200", "200", 200),
+        ("2e-4", _SAME),
+    ),
+    *_training(
+        "finetune",
+        ("64 x 4 GPUs", "64 x 4 GPUs", 256),
+        ("150, each corpus", "150, each corpus", 150),
+        ("2e-4; How2Sign 5e-4", "as the paper, for every corpus"),
+    ),
+    Choice("alpha", "0.5", "0.5", 0.5, _SAME),
+    Choice("tokens_per_step", "k = 4", "3, then 4 x 23, then 5", 4, "as the paper; pivots exact"),
+    Choice("madis_lib.diffusion:T_MIN", "-", "0.001", 1e-3, _RELEASE),
+    Choice("madis_lib.utc:CHECKPOINTS", "0.75 and 0.5", "0.75 and 0.5", (0.75, 0.5), _SAME),
+    Choice("seeds", "-", "1234", (1234,), "as the release; one, so orderings stay inconclusive"),
+)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A corpus as the paper states it; ``language`` is the true one."""
 

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from madis_lib import parts
+from madis_lib.distributed import ALONE, World
 from madis_lib.files import atomic_write
 from madis_lib.presets import TokenizerConfig
 from madis_lib.vqvae import VQVAE, EMACodebook, Reconstruction, length_mask, masked_smooth_l1
@@ -46,6 +47,7 @@ class Tokenizer(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
+        self.world = ALONE
         self.vqvaes = nn.ModuleDict(  # type: ignore[assignment]
             {
                 part: VQVAE(
@@ -63,6 +65,18 @@ class Tokenizer(nn.Module):
         self.register_buffer("std", torch.ones(parts.NUM_FEATURES))
         if mean is not None and std is not None:
             self.set_statistics(mean, std)
+
+    def train_with(self, world: World) -> None:
+        """Train as one of several processes: codebooks and losses are those of all their clips."""
+        self.world = world
+        for vqvae in self.vqvaes.values():
+            vqvae.codebook.gather = world.gather
+
+    def _weight(self, features: Tensor, lengths: Tensor | None) -> float:
+        """Of this process's means over valid frames (and tokens, a quarter as many)."""
+        batch, frames = features.shape[:2]
+        valid = torch.full((batch,), frames) if lengths is None else lengths
+        return self.world.weight(valid.sum().to(features.device))
 
     def set_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Set the normalisation; ValueError unless both are 133 finite numbers, std >= 0."""
@@ -119,8 +133,10 @@ class Tokenizer(nn.Module):
         target = self.normalise(features)
         x = parts.split(target)
         out = {p: self.vqvaes[p](x[p], lengths, generator) for p in parts.PARTS}
+        weight = self._weight(features, lengths)
         recon = masked_smooth_l1(parts.join({p: o.recon for p, o in out.items()}), target, lengths)
-        commitment = torch.stack([o.commitment for o in out.values()]).sum()
+        recon = weight * recon
+        commitment = weight * torch.stack([o.commitment for o in out.values()]).sum()
         total = recon + COMMITMENT_WEIGHT * commitment
         logs = {"loss": total, "reconstruction": recon, "commitment": commitment}
         logs |= {f"perplexity_{p}": o.perplexity for p, o in out.items()}
@@ -139,7 +155,7 @@ class Tokenizer(nn.Module):
         latents = [self.vqvaes[p].encode_latents(x[p], lengths)[0] for p in parts.PARTS]
         tokens = None if lengths is None else lengths // parts.FRAMES_PER_TOKEN
         recon = self.decode_latents(latents, tokens)
-        total = masked_smooth_l1(recon, target, lengths)
+        total = self._weight(features, lengths) * masked_smooth_l1(recon, target, lengths)
         return total, {"reconstruction": total.detach()}
 
     forward = loss  # what a data-parallel wrapper calls

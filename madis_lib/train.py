@@ -2,7 +2,8 @@
 
 An update is a function of (weights, optimiser state, seed, update number) alone: which samples it
 sees and all its noise are drawn from generators seeded by (seed, number).  So a run that is killed
-at any moment and started again ends with the same weights.
+at any moment and started again ends with the same weights.  Several processes (``distributed``) share
+the samples of an update and end with the same weights as one, up to the order of sums.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from madis_lib import distributed
+from madis_lib.distributed import ALONE, World
 from madis_lib.files import atomic_write
 from madis_lib.presets import TrainConfig
 
 LossFunction = Callable[[Tensor, torch.Generator, int], tuple[Tensor, dict[str, Tensor]]]
 History = list[dict[str, float]]
 
-SAVE_EVERY = 20.0  # seconds between checkpoints: what a kill can cost
+SAVE_EVERY = 20.0  # seconds between checkpoints, which a kill can cost: for each one writing takes
 LOG_POINTS = 100  # a run's history holds about this many averages
 
 
@@ -74,19 +77,32 @@ def fit(
     checkpoint: Path,
     seed: int = 0,
     description: str = "training",
+    world: World = ALONE,
 ) -> History:
-    """Train ``module`` in place for ``config.updates`` updates; resume from ``checkpoint``.
+    """Train ``module`` in place for the updates of ``config``; resume from ``checkpoint``.
 
     Args:
         loss_of: indices ``[B]``, a generator and the update's number to the loss and what to log.
-        checkpoint: written about every 20 s and at the end.
+            Each process gets the indices of the whole batch, draws the noise of all of it and
+            computes the loss of its ``world.rows``.
+        checkpoint: written about every 20 s (large ones: in a twentieth of the time) and at the
+            end, whole; any number of processes goes on from it.
+        world: the processes that train together.  Where weights are sharded they stay so:
+            ``distributed.whole(module.state_dict())`` puts them together.
 
     Returns:
         averages of the loss and the logs over about a hundred stretches of the run.
 
     Raises:
         FloatingPointError: the loss is not finite.
+        ValueError: the batch cannot be shared equally by the processes.
     """
+    world.rows(config.batch_size)
+    config = config.counted(num_samples)
+    saved = _load_checkpoint(checkpoint)
+    if saved:
+        module.load_state_dict(saved["module"])
+    loss_of = distributed.spread(module, loss_of, world)
     weights = [p for p in module.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
         weights, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
@@ -94,51 +110,56 @@ def fit(
     history: History = []
     sums: dict[str, tuple[float, int]] = {}  # of the current stretch, and of how many updates
     start = 0
-    if saved := _load_checkpoint(checkpoint):
-        module.load_state_dict(saved["module"])
-        optimiser.load_state_dict(saved["optimiser"])
+    if saved:
+        distributed.load_optimiser(optimiser, saved["optimiser"])
         start, history, sums = saved["update"], saved["history"], saved["sums"]
 
-    def save(update: int) -> None:
-        with atomic_write(checkpoint) as temporary:
-            torch.save(
-                {
-                    "module": module.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "update": update,
-                    "history": history,
-                    "sums": sums,
-                },
-                temporary,
-            )
+    def save(update: int) -> float:
+        """Write the checkpoint; the seconds it took."""
+        began = time.monotonic()
+        state = {
+            "module": distributed.whole(module.state_dict()),
+            "optimiser": distributed.whole(optimiser.state_dict()),
+            "update": update,
+            "history": history,
+            "sums": sums,
+        }
+        if world.first:
+            with atomic_write(checkpoint) as temporary:
+                torch.save(state, temporary)
+        return time.monotonic() - began
 
     stretch = max(1, config.updates // LOG_POINTS)
     module.train()
-    saved_at = time.monotonic()
+    saved_at, saving = time.monotonic(), 0.0
     bar = tqdm(
-        range(start, config.updates), description, config.updates, initial=start, mininterval=2.0
-    )
+        range(start, config.updates), description, config.updates, initial=start, mininterval=2.0,
+        disable=not world.first,
+    )  # fmt: skip
     for update in bar:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(update, config)
         indices = samples_of(update, num_samples, config.batch_size, seed)
         loss, logs = loss_of(indices, generator_for(seed, 1, update), update)
-        if not loss.isfinite():
-            raise FloatingPointError(f"{description}: the loss is {loss.item()} at update {update}")
+        told = world.mean({"loss": loss, **logs})
+        if not told["loss"].isfinite():
+            raise FloatingPointError(
+                f"{description}: the loss is {told['loss'].item()} at update {update}"
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if config.grad_clip is not None:
             nn.utils.clip_grad_norm_(weights, config.grad_clip)
         optimiser.step()
-        for name, value in {"loss": loss, **logs}.items():
+        for name, value in told.items():
             total, count = sums.get(name, (0.0, 0))
             sums[name] = (total + float(value.detach()), count + 1)
         if (update + 1) % stretch == 0 or update + 1 == config.updates:
             history.append({"update": update + 1, **{k: v / n for k, (v, n) in sums.items()}})
             bar.set_postfix(loss=f"{history[-1]['loss']:.3f}")
             sums = {}
-        if time.monotonic() - saved_at > SAVE_EVERY:
-            save(update + 1)
+        if world.decide(time.monotonic() - saved_at > SAVE_EVERY * max(1.0, saving)):
+            saving = save(update + 1)
             saved_at = time.monotonic()
     if start < config.updates:
         save(config.updates)

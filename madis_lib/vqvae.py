@@ -200,9 +200,10 @@ class EMACodebook(nn.Module):
             code = F.embedding(nearest, self.embedding)
             commitment = F.mse_loss(valid, code, reduction="sum") / max(valid.numel(), 1)
             through = code + (valid - stopped)  # exactly the code; gradient of the identity
-            perplexity = self.perplexity(nearest)
+            everyone = self.gather(nearest) if self.training else nearest
+            perplexity = self.perplexity(everyone)
             if self.training:
-                self._update(self.gather(stopped), self.gather(nearest), generator)
+                self._update(self.gather(stopped), everyone, generator)
         latents = through.new_zeros(z.shape).masked_scatter(mask[..., None], through)
         indices = nearest.new_zeros(mask.shape).masked_scatter(mask, nearest)
         return Quantised(latents, commitment, perplexity, indices)

@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import provenance
 from madis_lib.files import atomic_write
 
@@ -65,11 +66,24 @@ def _default(field: Field) -> object:
 
 
 class Store:
-    """Finished and unfinished runs below one folder."""
+    """Finished and unfinished runs below one folder.
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    Of several processes (``world``) all ask for the same runs in the same order; the first one
+    looks, locks and writes, and all see the same folder.
+    """
+
+    def __init__(self, root: str | Path, world: World = ALONE) -> None:
+        self.root, self.world = Path(root), world
         self._may_work = True
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within, this process asks for runs by itself; the others are elsewhere."""
+        before, self.world = self.world, ALONE
+        try:
+            yield
+        finally:
+            self.world = before
 
     @contextmanager
     def only_finding(self) -> Iterator[None]:
@@ -86,6 +100,7 @@ class Store:
         config: Mapping[str, object],
         uses: tuple[str, ...],
         work: Callable[[Path], dict[str, Any]],
+        together: bool = False,
     ) -> Run:
         """The run for ``config``: found, or made now by ``work(folder)``.
 
@@ -94,8 +109,10 @@ class Store:
             config: all that decides the result (plain values, dataclasses).
             uses: modules whose :data:`VERSIONS` count.
             work: fills the folder and returns the result; it may find what a killed run left.
+            together: all processes of ``world`` do the work, of which only the first writes files;
+                else the first does it and the others wait.
 
-        Processes that ask for the same run wait for the one that makes it.
+        Other processes that ask for the same run wait for the one that makes it.
         """
         config = {**config, "versions": {m: VERSIONS[m] for m in uses}}
         key = key_of(config)
@@ -104,22 +121,33 @@ class Store:
         if not self._may_work and _read(result_file) is None:
             raise UnfinishedRunError(f"{folder}: this run is not finished")
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            result = _read(result_file)
-            if result is None:
+        world = self.world
+        with FileLock(folder / ".lock") if world.first else nullcontext():
+            result = _read(result_file) if world.first else None
+            if not world.decide(result is not None):
                 resumed = (folder / "config.json").exists()
-                _write(folder / "config.json", config)
+                if world.first:
+                    _write(folder / "config.json", config)
                 begun, clock = datetime.now(UTC), time.monotonic()
-                result = work(folder)
-                made = {
-                    "begun": begun.isoformat(timespec="seconds"),
-                    "seconds": round(time.monotonic() - clock, 1),
-                    "resumed": resumed,  # then the seconds are those since the last kill
-                    **provenance.environment(),
-                    "peak_memory_mb": provenance.peak_memory_mb(),
-                }
-                _write(folder / MADE, made)
-                _write(result_file, result)
+                if together:
+                    result = work(folder)
+                elif world.first:
+                    with self.alone():
+                        result = work(folder)
+                if world.first:
+                    made = {
+                        "begun": begun.isoformat(timespec="seconds"),
+                        "seconds": round(time.monotonic() - clock, 1),
+                        "resumed": resumed,  # then the seconds are those since the last kill
+                        "processes": world.size if together else 1,
+                        **provenance.environment(),
+                        "peak_memory_mb": provenance.peak_memory_mb(),
+                    }
+                    _write(folder / MADE, made)
+                    _write(result_file, result)
+                world.decide(True)  # now it can be read
+        if result is None:
+            result = _read(result_file) or {}
         return Run(name, key, folder, result, _read(folder / MADE) or {})
 
     def listing(self) -> list[str]:

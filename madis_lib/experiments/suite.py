@@ -18,6 +18,7 @@ from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.layouts import Corpus
+from madis_lib.distributed import ALONE, World
 from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, score
 from madis_lib.experiments.store import Run, Store
 from madis_lib.metrics import mpjpe_mm
@@ -66,15 +67,21 @@ class Suite:
         data: folder with real corpora, at least one of the three; None writes SignWorld and uses
             that.
         seed: of weights and training; the corpus has its own.
+        world: the processes that train together; each asks for the same runs in the same order.
     """
 
     def __init__(
-        self, preset: Preset, home: Path, data: Path | None = None, seed: int | None = None
+        self,
+        preset: Preset,
+        home: Path,
+        data: Path | None = None,
+        seed: int | None = None,
+        world: World = ALONE,
     ) -> None:
         self.preset, self.data = preset, data.resolve() if data else None
         self.corpora = CORPORA if data is None else _present(data)
         self.seed = preset.seeds[0] if seed is None else seed
-        self.store = Store(home / preset.name)
+        self.store = Store(home / preset.name, world)
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
         self._texts: dict[tuple[str, str], list[str]] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
@@ -194,6 +201,8 @@ class Suite:
                     p.tokenizer, torch.tensor(statistics.mean), torch.tensor(statistics.std)
                 )
             tokenizer.to(device())
+            world = self.store.world
+            tokenizer.train_with(world)
 
             def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
                 chosen = []
@@ -203,19 +212,21 @@ class Suite:
                     if slack > 0:
                         start = int(torch.randint(slack + 1, (1,), generator=generator))
                     chosen.append(clips[i][start : start + p.tokenizer_window])
-                features, lengths = (x.to(device()) for x in pad_features(chosen))
+                mine = world.rows(len(chosen))
+                features, lengths = (x[mine].to(device()) for x in pad_features(chosen))
                 if update < p.tokenizer_warmup:
                     return tokenizer.autoencoder_loss(features, lengths)
                 return tokenizer.loss(features, lengths, generator)
 
             history = train.fit(
                 tokenizer, loss_of, len(clips), p.train_tokenizer,
-                folder / "checkpoint.pt", self.seed, "sign tokenizer",
+                folder / "checkpoint.pt", self.seed, "sign tokenizer", world,
             )  # fmt: skip
-            tokenizer.cpu().save(folder / "tokenizer.safetensors")
+            if world.first:
+                tokenizer.cpu().save(folder / "tokenizer.safetensors")
             return {"history": history}
 
-        return self.store.run("tokenizer", config, ("tokenizer",), work)
+        return self.store.run("tokenizer", config, ("tokenizer",), work, together=True)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -315,21 +326,21 @@ class Suite:
         system.tokenizer.to(device()).requires_grad_(False)
         decoders = [system.tokenizer.vqvaes[part].decode_latents for part in PARTS]
         count, batch = self._batches(system, corpora)
+        world = self.store.world
 
         def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
             if stage == "pretrain":
                 return objectives.pretraining_loss(
-                    system.model, decoders, batch(indices), generator
+                    system.model, decoders, batch(indices), generator, world
                 )
             return objectives.finetuning_loss(
-                system.model, decoders, batch(indices), generator, self.preset.alpha
+                system.model, decoders, batch(indices), generator, self.preset.alpha, world=world
             )
 
         history = train.fit(
             system.model, loss_of, count, getattr(self.preset, stage),
-            folder / "checkpoint.pt", self.seed, f"{stage} {' '.join(corpora)}",
+            folder / "checkpoint.pt", self.seed, f"{stage} {' '.join(corpora)}", world,
         )  # fmt: skip
-        system.model.cpu()
         system.tokenizer.cpu()
         system.save(folder / "model")
         return history
@@ -346,7 +357,7 @@ class Suite:
             system = MaDiSSystem.untrained(p, self.tokenizer, self.text_tokenizer, self.seed)
             return {"history": self._train(system, "pretrain", self.corpora, folder)}
 
-        return self.store.run("pretrained", config, ("model",), work)
+        return self.store.run("pretrained", config, ("model",), work, together=True)
 
     def finetuned(self, corpus: str) -> Run:
         """Fine-tuning on one corpus, with UTC and MoP (§3.3)."""
@@ -360,7 +371,7 @@ class Suite:
             system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
             return {"history": self._train(system, "finetune", (corpus,), folder)}
 
-        return self.store.run(f"finetuned-{corpus}", config, ("model",), work)
+        return self.store.run(f"finetuned-{corpus}", config, ("model",), work, together=True)
 
     def system(self, corpus: str) -> MaDiSSystem:
         """The trained system of a corpus."""

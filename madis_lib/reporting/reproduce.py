@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from madis_lib import presets
+from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import provenance
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
@@ -26,6 +27,7 @@ def reproduce(
     reports: Path,
     data: Path | None = None,
     notebooks: bool = True,
+    world: World = ALONE,
 ) -> Path:
     """Everything a preset covers: train, sign, measure, draw, report.
 
@@ -38,6 +40,8 @@ def reproduce(
         data: folder with the real corpora; None uses SignWorld.
         notebooks: also execute the notebooks with this preset; they are about SignWorld, so not
             with ``data``.
+        world: the processes that train together, of which this is the first; the others call
+            :func:`follow`.
 
     Returns:
         the path of the HTML report.
@@ -45,13 +49,14 @@ def reproduce(
     Raises:
         ValueError: an unknown preset, or a notebook that failed (after the report is written).
     """
-    suite = Suite(presets.get(preset), home, data)
+    suite = Suite(presets.get(preset), home, data, world=world)
     folder = reports / (preset if data is None else f"{preset}-{data.name}")
     folder.mkdir(parents=True, exist_ok=True)
     begun, clock = datetime.now(UTC), time.monotonic()
     here = provenance.environment()
     introduce(suite, home)
     runs = make_runs(suite)
+    suite.store.world = ALONE  # what follows is the first process's own
     record = describe(suite, runs, begun, here)
 
     say = _Narrator(len(runs), len(runs) + 3)
@@ -75,6 +80,12 @@ def reproduce(
     if problem is not None:
         raise problem
     return report
+
+
+def follow(preset: str, home: Path, data: Path | None, world: World) -> None:
+    """What the other processes do meanwhile: their share of the training, and wait."""
+    for _, find, _ in _steps(Suite(presets.get(preset), home, data, world=world)):
+        find()
 
 
 def rebuild(preset: str, home: Path, reports: Path, data: Path | None = None) -> Path:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from madis_lib import sampler, utc
+from madis_lib import distributed, sampler, utc
 from madis_lib.data import text as text_data
 from madis_lib.data.batches import pad_tokens, valid_mask
 from madis_lib.files import atomic_write
@@ -103,10 +103,14 @@ class MaDiSSystem:
     def save(self, folder: str | Path, half: bool = False) -> None:
         """Write model and text tokenizer into ``folder``; the sign tokenizer has its own file.
 
-        ``half`` is for shipping: float16, without the latent heads that only training uses.
+        ``half`` is for shipping: float16, without the latent heads that only training uses.  Of
+        processes that trained together all must call it, and the first writes.
         """
         folder = Path(folder)
-        state = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
+        state = distributed.whole(self.model.state_dict())
+        if not distributed.is_first():
+            return
+        state = {k: v.detach().cpu().contiguous() for k, v in state.items()}
         if half:
             state = {k: v.half() for k, v in state.items() if not k.startswith("latent_heads")}
         metadata = {
