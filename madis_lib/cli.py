@@ -103,9 +103,12 @@ def evaluate(
         out: write the numbers as JSON too.
     """
     from madis_lib.experiments import released
+    from madis_lib.files import check_writable
 
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise FileNotFoundError(f"{out}: is a folder or in none; give a file in a folder there is")
+    if out is not None:
+        if not out.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{out}: no such folder; give a file in a folder there is")
+        check_writable(out)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         result = released.evaluate_checkpoint(
@@ -113,9 +116,9 @@ def evaluate(
         )
     for said in dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning):
         print(f"madis: warning: {said}", file=sys.stderr)
+    print(result)
     if out is not None:
         result.save(out)
-    print(result)
 
 
 @app.command
@@ -239,6 +242,8 @@ FIXES = {
     errno.EROFS: "choose a folder that can be written to",
     errno.EACCES: "choose another folder, or change its permissions",
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another",
+    errno.ENOENT: "choose a folder that is there",
+    errno.EINVAL: "give the name of a file",
 }
 
 

@@ -60,6 +60,9 @@ def token_loss(
 ) -> Tensor:
     """Eq. 3: ``-1/t * sum over masked i of log p(x0_i | xt)``, per valid position.
 
+    The division by the number of positions is ours (and the release's, over a batch): Eq. 3 as
+    printed is the sum.
+
     Args:
         logits: ``[B, L, V]``.
         x0: targets, ``[B, L]``.

@@ -1,7 +1,11 @@
-"""From an empty canvas to signs: the paper's reverse process in the fewest lines (MaDiS §3.3).
+"""From an empty canvas to signs: the reverse process in the fewest lines (MaDiS §3.3).
 
 At each step the model looks at the canvas, and the positions it is surest of, inside the current
 grid, are written.  The grid widens at the temporal checkpoints.
+
+The paper calls the maximum of the categorical probabilities the confidence and leaves open how
+three parts share it.  Ours: the mean log-probability of the triple; the body alone decides on eos;
+a sentence has at least one sign.
 """
 
 from __future__ import annotations
@@ -115,7 +119,7 @@ def generate(
     Args:
         text_ids: text then eos, int ``[B, Lt]``; ``text_valid`` bool ``[B, Lt]``.
         steps: passes through the model; each pivot is reached exactly.
-        temperature: 0 is greedy, as in the paper.
+        temperature: 0 is greedy, as in the release.
     """
     vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
     ids = torch.full((batch, size, 3), vocab.mask, device=text_ids.device)

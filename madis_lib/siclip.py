@@ -6,7 +6,8 @@ With unit features t_il of text i and v_jm of signing j, and a learned scale::
     text view:  mean over l of sum_m softmax_m(s) s        each text token finds its signs
     sign view:  mean over m of sum_l softmax_l(s) s        each sign token finds its words
 
-Rows are texts, columns signings.  The score of an evaluation is the sign view without the scale.
+§3.4 says that a CLIP model is trained on text and sign tokens; the two views, the causal text tower
+and the score are the release's.  Rows are texts, columns signings.  The score of an evaluation is the sign view without the scale.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 import errno
+import os
 import shutil
 
 import pytest
 
 from madis_lib import files
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, check_writable
 
 
 @pytest.fixture
@@ -15,6 +16,19 @@ def path(tmp_path):
 def write(path, text):
     with atomic_write(path) as temporary:
         temporary.write_text(text)
+
+
+def test_a_device_or_a_folder_is_never_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="not a file"), atomic_write(tmp_path / name):
+            pass
+        with pytest.raises(OSError, match="not a file"):
+            check_writable(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "folder").is_dir()
+    with pytest.raises(OSError, match="cannot be written"):
+        check_writable(tmp_path / "absent" / "file")
 
 
 def test_a_link_stays_a_link(tmp_path):

@@ -196,5 +196,5 @@ def _line(summary: Summary) -> str:
     if summary.skipped:
         reasons = ", ".join(f"{n} {reason}" for reason, n in summary.skipped.items())
         line += f"; left out: {reasons}"
-    tokens_for = {0: "none", summary.samples: "all"}.get(summary.with_tokens)
+    tokens_for = {summary.samples: "all", 0: "none"}.get(summary.with_tokens)
     return f"{line}; tokens: {tokens_for or f'{summary.with_tokens} clips'}"

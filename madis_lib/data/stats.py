@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,12 +131,15 @@ def _load_pt(path: Path) -> np.ndarray:
     _exists(path)
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(path, "file", f"no plain tensor ({reason})", "save a tensor") from error
-    if not isinstance(values, torch.Tensor) or values.numel() not in (_NUM_SMPLX, NUM_FEATURES):
+    except Exception as error:  # whatever is wrong with a file that should hold one tensor
+        kind = type(error).__name__
+        problem = f"no plain tensor, or one of other things besides ({kind})"
+        raise DataError(path, "file", problem, "save a tensor with torch.save") from error
+    usual = isinstance(values, torch.Tensor) and values.layout == torch.strided
+    usual = usual and values.is_floating_point() and values.device.type == "cpu"
+    if not usual or values.numel() not in (_NUM_SMPLX, NUM_FEATURES):
         raise DataError(path, "tensor", f"not {_NUM_SMPLX} numbers", "use the corpus's own file")
-    vector = values.reshape(-1).numpy()
+    vector = values.detach().float().reshape(-1).numpy()
     return reduce_179(vector) if len(vector) == _NUM_SMPLX else vector
 
 

@@ -68,10 +68,14 @@ def load(path_or_name: str | Path) -> PreTrainedTokenizerBase:
         raise MissingDataError(folder, "tokenizer.json", "is missing", fix)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            str(folder) if local else text, local_files_only=local
+            str(folder) if local else text,
+            local_files_only=local,
+            trust_remote_code=False,  # a folder may name code of its own; it is never run
         )
     except Exception as error:  # the loader raises many kinds, among them plain Exception
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "trust_remote_code" in str(error):
+            reason = "it wants to run code of its own, which is refused"
         fix = "copy the folder again" if local else "check the path or hub name, and the network"
         raise DataError(path_or_name, "tokenizer", f"cannot be loaded ({reason})", fix) from error
     if tokenizer.eos_token_id is None:

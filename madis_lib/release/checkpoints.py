@@ -159,6 +159,9 @@ def _tokenizer(
 
 def _text(folder: str | Path, rows: int, checkpoint: Path) -> Text:
     """The text tokenizer, with exactly as many embedding rows as the checkpoint has for text."""
+    if not Path(folder).is_dir():  # a name would be looked for elsewhere
+        fix = "give the authors' tokenizer folder with --tokenizer-dir"
+        raise MissingDataError(folder, "tokenizer", "no such folder", fix)
     tokenizer = text_data.load(folder)
     found = text_data.embedding_rows(folder)
     table = {i: i for i in range(len(tokenizer))} if found is None else found

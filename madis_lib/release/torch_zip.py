@@ -157,8 +157,11 @@ class TorchZip:
                 content = archive.read(self._plain(archive, index))
                 self._folder = index.removesuffix("data.pkl")
                 order = f"{self._folder}byteorder"
-                little = order not in archive.namelist() or archive.read(order) == b"little"
-        except (zipfile.BadZipFile, StopIteration, OSError, RuntimeError) as error:
+                little = order not in archive.namelist()
+                little = little or archive.read(self._plain(archive, order)) == b"little"
+        except DataError:
+            raise
+        except Exception as error:  # a damaged archive can make any step fail in any way
             raise DataError(path, "file", "is no torch zip checkpoint", _AGAIN) from error
         if not little:
             raise DataError(path, "byteorder", "is not little", "save it on another machine")

@@ -35,7 +35,7 @@ def check_path(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path}: cannot write {path.suffix or 'a file without suffix'!r}; "
+        raise ValueError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; "
                          f"use one of {', '.join(SUFFIXES)}")  # fmt: skip
     return path
 

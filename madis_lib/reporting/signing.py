@@ -118,7 +118,14 @@ def read_world(folder: Path) -> World:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         signs, seed = int(about["signs"]), int(about.get("seed", 0))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{path}: field 'signs' unusable ({error!r}); make it anew") from None
     return World(folder, signs, seed, about)
 

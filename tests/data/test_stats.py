@@ -116,6 +116,35 @@ def test_bad_files(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"junk",
+        {"mean": torch.zeros(179)},
+        torch.zeros(179, dtype=torch.complex64),
+        torch.zeros(179).to_sparse(),
+        torch.zeros(179, dtype=torch.int64),
+    ],
+)
+def test_files_that_hold_no_plain_tensor(tmp_path, content):
+    stats.Stats(np.zeros(133), np.ones(133)).save(tmp_path)
+    if isinstance(content, bytes):
+        (tmp_path / "mean.pt").write_bytes(content)
+    else:
+        torch.save(content, tmp_path / "mean.pt")
+    with pytest.raises(DataError, match=r"mean\.pt: (file|tensor): ") as error:
+        stats.load(tmp_path)
+    assert "weights_only" not in str(error.value)  # torch's own advice is to execute the file
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
+def test_other_precisions_load(tmp_path, kind):
+    stats.Stats(np.zeros(133), np.ones(133)).save(tmp_path)
+    torch.save(torch.nn.Parameter(torch.full((133,), 2.0, dtype=kind)), tmp_path / "mean.pt")
+    assert (stats.load(tmp_path).mean == 2).all()
+
+
+@pytest.mark.parametrize(
     ("mean", "std"),
     [
         (np.zeros(179), np.ones(133)),

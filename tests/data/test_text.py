@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import socket
@@ -35,6 +36,18 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def test_code_in_a_tokenizer_folder_never_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text.train(["a b c"], 300, tmp_path / "evil")
+    (tmp_path / "evil" / "evil.py").write_text("open('pwned', 'w').close()\nclass T: pass\n")
+    config = {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}}
+    (tmp_path / "evil" / "tokenizer_config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with contextlib.suppress(DataError):
+        text.load(tmp_path / "evil")
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_special_tokens_and_size(trained):

@@ -24,6 +24,7 @@ from madis_lib.data.signworld.grammar import LANGUAGE, Sentence
 from madis_lib.data.signworld.lexicon import Lexicon
 from madis_lib.data.signworld.motion import MAX_SIGNS, stable_seed
 from madis_lib.data.signworld.world import SignWorld, write_world
+from madis_lib.files import check_writable
 
 CORPUS_OF = {language: corpus for corpus, language in LANGUAGE.items()}
 SPLIT_OF = {"train": "train", "dev": "val", "val": "val", "test": "test"}
@@ -73,11 +74,17 @@ def _table(path: Path) -> list[Annotation]:
     if path.suffix == ".jsonl":
         rows = [(n, _json(path, n, line)) for n, line in enumerate(lines, 1) if line.strip()]
     else:
-        reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+        if path.suffix == ".tsv":  # quotes are text there, as in most tools
+            reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        else:
+            reader = csv.DictReader(lines)
         absent = [name for name in _FIELDS if name not in (reader.fieldnames or ())]
         if absent:
             raise ValueError(f"{path}, line 1: no column {absent[0]!r}; name it in the first line")
-        rows = [(reader.line_num, row) for row in reader]
+        try:
+            rows = [(reader.line_num, row) for row in reader]
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {reader.line_num}: not a table ({error})") from None
     if not rows:
         raise ValueError(f"{path}: holds no sentences")
     return [_row(path, number, row) for number, row in rows]
@@ -96,8 +103,9 @@ def _text(path: Path) -> str:
 def _json(path: Path, number: int, line: str) -> dict:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}, line {number}: not JSON ({error.msg})") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = getattr(error, "msg", "nested too deeply")
+        raise ValueError(f"{path}, line {number}: not JSON ({reason})") from error
     if not isinstance(row, dict):
         fields = ", ".join(_FIELDS)
         raise ValueError(f"{path}, line {number}: not an object with {fields}")  # noqa: TRY004
@@ -109,11 +117,13 @@ def _row(path: Path, number: int, row: dict) -> Annotation:
     for name in _FIELDS:
         if not row.get(name):
             raise ValueError(f"{where}: field {name!r} is missing or empty")
+        if name != "glosses" and not isinstance(row[name], str):
+            raise ValueError(f"{where}: field {name!r} is no text")
     if row["language"] not in CORPUS_OF:
         choices = ", ".join(CORPUS_OF)
         raise ValueError(f"{where}: language {row['language']!r} is unknown; use {choices}")
-    split = row.get("split") or _draw_split(str(row["name"]))
-    if split not in SPLIT_OF:
+    split = row.get("split") or _draw_split(row["name"])
+    if not isinstance(split, str) or split not in SPLIT_OF:
         raise ValueError(f"{where}: split {split!r} is unknown; use train, val or test")
     glosses = row["glosses"]
     if not isinstance(glosses, str | list):
@@ -121,9 +131,11 @@ def _row(path: Path, number: int, row: dict) -> Annotation:
     words = tuple(glosses.split() if isinstance(glosses, str) else map(str, glosses))
     if not 1 <= len(words) <= MAX_SIGNS:
         raise ValueError(f"{where}: {len(words)} glosses; give 1 to {MAX_SIGNS}, or split the text")
-    name, text = str(row["name"]), str(row["text"]).strip()
+    name, text = row["name"], row["text"].strip()
     if not text:
         raise ValueError(f"{where}: field 'text' is missing or empty")
+    if not all(word.isprintable() and word for word in (text, *words)):
+        raise ValueError(f"{where}: text or glosses hold characters that cannot be printed")
     try:
         check_name(path, name)
     except DataError as error:
@@ -182,6 +194,8 @@ def render(
     ``root`` appears when all of it is written.  ValueError when it holds something already.
     """
     root = Path(root).resolve()  # where a link leads, so that the link stays
+    if root.exists() and not root.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
     if root.is_dir() and any(root.iterdir()):
         raise ValueError(f"{root}: holds files already; choose another folder, or remove it")
     try:
@@ -190,6 +204,7 @@ def render(
         reason = os.strerror(errno.ENOTDIR)
         raise NotADirectoryError(errno.ENOTDIR, reason, str(root.parent)) from None
     counts = {}
+    check_writable(root / "corpus" if root.is_dir() else root)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}-unfinished-", dir=root.parent) as made:
         for world in worlds(annotations, seed):
             write_world(made, world, progress)

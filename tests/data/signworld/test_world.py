@@ -155,6 +155,30 @@ def test_bad_files_are_named(tmp_path):
         read_annotations(tmp_path / "train.de")
 
 
+def test_quotes_in_a_tsv_are_text(tmp_path):
+    rows = [{**ROWS[0], "text": '"Hallo, sagte er'}, {**ROWS[1], "text": 'Er rief "jetzt"'}]
+    lines = ["\t".join(rows[0])] + ["\t".join(row.values()) for row in rows]
+    (tmp_path / "a.tsv").write_text("\n".join(lines), encoding="utf-8")
+    assert [a.text for a in read_annotations(tmp_path / "a.tsv")] == [r["text"] for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "./clip"}, "line 1: name"),
+        ({"name": "a//b"}, "line 1: name"),
+        ({"text": "a\ud800"}, "line 1.*printed"),
+        ({"glosses": ["A", ""]}, "line 1.*printed"),
+        ({"language": ["de"]}, "line 1.*'language' is no text"),
+        ({"split": ["train"]}, "line 1: split"),
+    ],
+)
+def test_bad_values_are_named_by_line(tmp_path, change, message):
+    (tmp_path / "a.jsonl").write_text(json.dumps({**ROWS[0], **change}))
+    with pytest.raises(ValueError, match=message):
+        read_annotations(tmp_path / "a.jsonl")
+
+
 def test_without_splits_every_name_falls_into_one(tmp_path):
     rows = [
         {k: v for k, v in ROWS[0].items() if k != "split"} | {"name": f"n{i}"} for i in range(300)
