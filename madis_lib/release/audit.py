@@ -56,7 +56,7 @@ DIFFERENCES = (
         "B1", "metrics", "order of SiBLEU", CHECKED, "§4, evaluation metrics",
         "SiBLEU-4, that is BLEU of tokens against the true ones.",
         "Clipped overlap of single tokens with a brevity penalty, which is BLEU-1; its description says 4.",
-        "Random tokens score higher than every SiBLEU of the paper, so the printed ones cannot be of this kind.",
+        "Random tokens score higher than every SiBLEU of the paper: printed values of this kind would mean that every method does worse than noise.",
         "`metrics.sibleu`, of order 4 unless told otherwise (1 is the release's)."),
     Difference(
         "L2", "metrics", "choosing a checkpoint", CHECKED, "not mentioned",
@@ -93,7 +93,7 @@ DIFFERENCES = (
         "t uniform on (0, 1), each token masked with probability t, loss weighted by 1/t; then UTC changes what is masked, and the weight is not mentioned again.",
         "p = 0.999 t + 0.001, weight 1/p, under UTC too, where no position is masked with probability p.",
         "Odd positions count 1.69 times, those of the half grid 0.48, those of the quarter grid 0.14: no longer the diffusion bound.",
-        "The paper's letter, hence the same: `objectives.finetuning_loss`. Notebook 05, exercise 3, finds a weight that mends it."),
+        "The paper's letter, hence the same: `objectives.finetuning_loss`. Notebook 05 goes into it."),
     Difference(
         "U5", "sampling", "whose confidence", CHECKED, "§3.3",
         "Tokens of highest confidence come first, the maximum of their probabilities; of which part is not said.",
@@ -197,7 +197,7 @@ DIFFERENCES = (
         "132 tokens a second, 0.76 s for 100 tokens.",
         "Times the sampler alone and divides by the batch size, 8 in its test settings.",
         "The two figures agree if a token is a triple and the batch is one sentence; with batches of 8 it would be batch throughput.",
-        "Time of one sentence, whatever the hardware: notebook 05.",
+        "Not compared: speed belongs to a machine. The printed figures: `paper.QUOTED`.",
         "Needs the authors' machine."),
     Difference(
         "X1", "text", "t = 0.75, masking 25 %", CHECKED, "§4.2",
