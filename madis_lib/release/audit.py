@@ -13,8 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-CHECKED, ARITHMETIC, UNCHECKED = "checked here", "arithmetic only", "could not be checked"
 Status = Literal["checked here", "arithmetic only", "could not be checked"]
+CHECKED: Status = "checked here"
+ARITHMETIC: Status = "arithmetic only"
+UNCHECKED: Status = "could not be checked"
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ def of(*wanted: str) -> list[Difference]:
     return [d for d in DIFFERENCES if not wanted or d.id in wanted or d.group in wanted]
 
 
-def counts(rows: Iterable[Difference] = DIFFERENCES) -> dict[str, int]:
+def counts(rows: Iterable[Difference] = DIFFERENCES) -> dict[Status, int]:
     """How many rows have which status."""
     found = Counter(d.status for d in rows)
     return {status: found[status] for status in (CHECKED, ARITHMETIC, UNCHECKED)}
