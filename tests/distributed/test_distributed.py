@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from madis_lib import distributed
 from madis_lib.distributed import ALONE, World
-from tests.dist import cases
+from tests.distributed import cases
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 BIG = ["tokenizer", "pretrain", "finetune", "pretrain-fsdp", "finetune-fsdp"]

@@ -1,4 +1,4 @@
-"""What one process and two are compared on; two run this file: ``python -m tests.dist.cases``."""
+"""What one process and two are compared on; two run this file: ``python -m tests.distributed.cases``."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def start(processes: int, *arguments: object) -> None:
         "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
-    command = [sys.executable, "-m", "tests.dist.cases", *map(str, arguments)]
+    command = [sys.executable, "-m", "tests.distributed.cases", *map(str, arguments)]
     started = [
         subprocess.Popen(
             command, cwd=ROOT, env=env | {"RANK": str(r), "LOCAL_RANK": str(r)},

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from tests.dist.cases import ROOT
+from tests.distributed.cases import ROOT
 
 TRAINED = ("tokenizer", "pretrained", "finetuned")  # what all processes make together
 
@@ -20,7 +20,7 @@ def torchrun(folder, *more):
     """What ``madis reproduce`` of the tiny preset prints, as two processes in ``folder``."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "tests.dist.tiny_cli", "reproduce", "--preset", "tiny", "--no-notebooks", *more,
+        "-m", "tests.distributed.tiny_cli", "reproduce", "--preset", "tiny", "--no-notebooks", *more,
     ]  # fmt: skip
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

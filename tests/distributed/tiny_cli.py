@@ -1,4 +1,4 @@
-"""``madis`` with the preset "tiny", for torchrun: ``-m tests.dist.tiny_cli reproduce …``."""
+"""``madis`` with the preset "tiny", for torchrun: ``-m tests.distributed.tiny_cli reproduce …``."""
 
 from madis_lib import cli, presets
 from tests import tiny
