@@ -211,7 +211,7 @@ def runs(preset: str = "quick") -> None:
 def bench(
     name: Annotated[Positional[Literal["dtw", "body", "paper"]], arg(help="what to measure")],
 ) -> None:
-    """Measure the speed of the metric or the body, or what the full model costs (10 GB)."""
+    """Measure the speed of the metric or the body, or what the full model costs (13 GB)."""
     from madis_lib.perf import bench_body, bench_dtw, bench_paper
 
     {"dtw": bench_dtw, "body": bench_body, "paper": bench_paper}[name].run()
