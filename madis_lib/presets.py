@@ -93,10 +93,10 @@ class Preset:
 
 
 def quick() -> Preset:
-    """First run, CI and notebooks: the whole suite in 6 minutes and 1.2 GB on two quiet cores.
+    """First run, CI and notebooks: the whole suite in about ten minutes on two quiet cores.
 
-    Expect MaDiS to beat every bound on every metric, at 50 to 80 % gloss error, and the tokenizer
-    to read back at about 20 %: enough to see each part work, not to judge the paper.
+    Expect MaDiS to beat every bound on every metric, at 55 to 65 % gloss error, and the tokenizer
+    to read back at 8 to 14 %: enough to see each part work, not to judge the paper.
     """
     return Preset(
         name="quick",
@@ -112,9 +112,9 @@ def quick() -> Preset:
 
 
 def laptop() -> Preset:
-    """Larger, for a laptop: about an hour on two cores.
+    """Larger, for a laptop: about two and a half hours of one core.
 
-    Expect every bound beaten, 60 to 75 % gloss error, and a tokenizer that reads back at 5 %.
+    Expect every bound beaten, about 30 % gloss error, and a tokenizer that reads back at 5 %.
     """
     return Preset(
         name="laptop",

@@ -115,7 +115,8 @@ def _figure(
     wrapped = [textwrap.fill(label, 16) for label in labels]
     longest = max((len(line) for label in wrapped for line in label.split("\n")), default=0)
     margin = 0.085 * longest + 0.12 if longest else 0.0
-    title_lines = textwrap.wrap(title, max(24, int((margin + columns * width) * 11)))
+    room = max(24, int((margin + columns * width) * 9))  # bold capitals are wide
+    title_lines = [part for line in title.splitlines() for part in textwrap.wrap(line, room)]
     head = 0.24 * len(title_lines) + (0.08 if title_lines else 0.0)
     gaps = [0.26 if any(caption) else 0.06 for caption in captions]
     size = (margin + columns * width, head + len(rows) * height + math.fsum(gaps))

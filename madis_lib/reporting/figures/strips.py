@@ -19,7 +19,7 @@ def strip(suite: Suite, corpus: str | None = None, frames: int = 8) -> Figure:
     title = example.text
     if example.glosses:
         read = " ".join(example.read) or "nothing"
-        title += f"  ·  true: {' '.join(example.glosses)}  ·  read back: {read}"
+        title += f"\ntrue: {' '.join(example.glosses)}\nread back: {read}"
     figure = film_strip(clips, signworld.FPS[corpus], frames, title)
     return style.with_data(
         figure,
