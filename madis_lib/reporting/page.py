@@ -115,7 +115,7 @@ def _facts(suite: Suite, record: dict[str, Any]) -> str:
         "training sentences": f"{sum(len(suite.texts(c, 'train')) for c in suite.corpora):,}",
         "test sentences": f"{sum(len(suite.texts(c, 'test')) for c in suite.corpora):,}",
         "seed": record["seed"],
-        "commit": record["commit"],
+        "page drawn at commit": record["commit"],
         "begun": record["begun"],
     }
     return "".join(f"<li>{k} <b>{html.escape(str(v))}</b></li>" for k, v in facts.items())
@@ -302,7 +302,9 @@ def _run(record: dict[str, Any]) -> str:
     rows = "".join(
         f'<tr><th scope="row">{html.escape(r["title"])}</th>'
         f'<td class="text"><code>{html.escape(r["key"])}</code></td>'
-        f"<td>{r.get('seconds', '–')}</td><td>{'made now' if r['made_now'] else 'found'}</td></tr>"
+        f"<td>{r.get('seconds', '–')}</td><td>{'made now' if r['made_now'] else 'found'}</td>"
+        f'<td class="text">{html.escape(str(r.get("device", "–")))}</td>'
+        f'<td class="text"><code>{html.escape(str(r.get("commit", "–")))}</code></td></tr>'
         for r in record["runs"]
     )
     names = record.get("notebooks", [])
@@ -320,7 +322,7 @@ def _run(record: dict[str, Any]) -> str:
         "platform": f"{record['platform']} {record['machine']}, Python {record['python']}",
         "packages": versions,
         "this call": f"{record['seconds']:.0f} s; peak memory: {memory}",
-        "commit": record["commit"],
+        "commit of this page": record["commit"],
         "package version": record["version"],
         "seed": record["seed"],
     }
@@ -332,7 +334,8 @@ def _run(record: dict[str, Any]) -> str:
     config = html.escape(json.dumps(record["configuration"], indent=1, ensure_ascii=False))
     return (
         '<div class="scroll"><table><thead><tr><th scope="col">Run</th><th scope="col" class="text">Key</th>'
-        '<th scope="col">Seconds to make</th><th scope="col">In this call</th></tr></thead>'
+        '<th scope="col">Seconds to make</th><th scope="col">In this call</th>'
+        '<th scope="col" class="text">On</th><th scope="col" class="text">Commit</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="note">A key is the hash of all that decides a run: configuration, the runs it '
         "builds on, and the versions of the method.</p>"
