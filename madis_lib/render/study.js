@@ -230,7 +230,7 @@ async function start() {
   new ResizeObserver(draw).observe(canvas);
   recall();
   if (answers.size) rest();
-  else show("intro");
+  else { show("intro"); byId("begin").focus(); }
   requestAnimationFrame(tick);
   root.dataset.state = "ready";
 }

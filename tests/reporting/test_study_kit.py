@@ -113,7 +113,7 @@ def test_a_rater_rates_by_keyboard_pauses_reloads_and_exports(kit, tmp_path):
     with Browser(tmp_path / "browser") as page:
         page.open(path)
         assert page.evaluate("root.dataset.state + root.dataset.screen") == "readyintro"
-        page.evaluate("byId('begin').focus()")
+        assert page.evaluate("document.activeElement.id") == "begin"
         page.press("Enter")
         assert page.evaluate("byId('count').textContent") == "Practice"
         if not page.evaluate("root.dataset.seen === '0'"):
