@@ -189,7 +189,7 @@ def read_ratings(key: Key, files: Sequence[Path]) -> Ratings:
         if found.get("study") != key.study:
             raise ValueError(f"{path}: field 'study' is {found.get('study')!r}, not {key.study!r}")
         rater = found.get("rater")
-        if rater not in key.orders:
+        if not isinstance(rater, str) or rater not in key.orders:
             raise ValueError(f"{path}: field 'rater' is {rater!r}, whom the key does not know")
         if rater in came:
             raise ValueError(f"{path}: field 'rater' is {rater!r}, as in {came[rater]}; keep one")
