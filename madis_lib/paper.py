@@ -388,7 +388,7 @@ SETTINGS = (
     Quantity("gpus", "4x", 4, "Nvidia GH200", "§4"),
     Quantity("study_signers", "five", 5, "professional CSL signers", "§4.1", "4 to 13 years"),
     Quantity("study_signs", "15", 15, "sentences per condition", "§4.1, Fig. 7a"),
-    Quantity("study_scale", "1 to 10", 10, "highest rating", "§4.1", "alignment of sign and text"),
+    Quantity("study_scale", "10", 10, "highest rating", "§4.1", "from 1; sign and text match"),
     Quantity("pretrain_epochs", "200", 200, "epochs", "§4", "all three corpora together"),
     Quantity("finetune_epochs", "150", 150, "epochs", "§4", "each corpus on its own"),
     Quantity("parameters", "0.6B", 0.6e9, "parameters", "§4", "Qwen3-0.6B-Base"),
