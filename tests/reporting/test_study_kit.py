@@ -116,9 +116,12 @@ def test_a_rater_rates_by_keyboard_pauses_reloads_and_exports(kit, tmp_path):
         assert page.evaluate("document.activeElement.id") == "begin"
         page.press("Enter")
         assert page.evaluate("byId('count').textContent") == "Practice"
-        if not page.evaluate("root.dataset.seen === '0'"):
-            page.press("7")  # too early: the clip has not been seen
-            page.press("Enter")
+        early = page.evaluate(  # in one go, so that the clip cannot end in between
+            "(() => { byId('stop').click(); byId('resume').click();"
+            " document.dispatchEvent(new KeyboardEvent('keydown', { key: '7' }));"
+            " return [root.dataset.trial, byId('next').disabled] })()"
+        )
+        assert early == ["0", True]  # not seen yet
         rate(page, 0, "5")
         assert answers_of(page)["ratings"] == []  # practice does not count
         blue = page.picture().astype(int)
