@@ -208,6 +208,64 @@ def runs(preset: str = "quick") -> None:
 
 
 @app.command
+def study(
+    systems: Annotated[Positional[tuple[Path, ...]], arg(help="a folder of npz per system")] = (),
+    texts: Path | None = None,
+    preset: str | None = None,
+    corpus: str = "how2sign",
+    out: Path = Path("study"),
+    raters: int = 5,
+    items: int = 15,
+    views: int | None = None,
+    question: str | None = None,
+    language: str = "en",
+    seed: int = 0,
+) -> None:
+    """Make a blind rating study: an offline page for each rater, and a key for you.
+
+    Args:
+        systems: NAME.npz per sentence, as generate writes it; the folder's name is the system's.
+        texts: tab-separated, with columns name and text.
+        preset: instead of folders, the truth, MaDiS and its bounds from finished runs.
+        corpus: of the preset: csl, phoenix or how2sign.
+        out: a new folder.
+        raters: how many pages.
+        items: sentences to rate, drawn from the texts; one more is for practice.
+        views: of how many systems a rater sees each sentence; all unless given.
+        question: what raters judge, in their language; the paper's unless given.
+        language: of the texts in folders, such as zh.
+        seed: of the draw and of the orders.
+    """
+    from madis_lib.reporting import study_kit
+
+    if (preset is None) == (not systems) or (preset is None) != (texts is not None):
+        raise ValueError("give folders of systems with --texts FILE, or --preset NAME alone")
+    if preset is None:
+        assert texts is not None
+        material = study_kit.read_folders(systems, texts, language)
+    else:
+        from madis_lib import presets
+        from madis_lib.experiments.suite import Suite
+
+        material = study_kit.from_suite(Suite(presets.get(preset), HOME), corpus)
+    question = study_kit.QUESTION if question is None else question
+    key = study_kit.make(material, out, raters, items, views, question, seed)
+    clips = len(next(iter(key.orders.values())))
+    print(f"{raters} pages of {clips} clips in {out / 'raters'}: hand these out, and only these")
+    print(f"put what comes back into {out / 'ratings'}; then: madis ratings {out}")
+
+
+@app.command
+def ratings(
+    folder: Annotated[Positional[Path], arg(help="the folder that madis study wrote")],
+) -> None:
+    """Analyse the ratings of a study: means with intervals, agreement, metrics against people."""
+    from madis_lib.reporting import study_kit
+
+    print(study_kit.analyse(folder))
+
+
+@app.command
 def bench(
     name: Annotated[Positional[Literal["dtw", "body", "paper"]], arg(help="what to measure")],
 ) -> None:

@@ -395,6 +395,15 @@ def test_nothing_to_check(refused, madis, tmp_path):
     assert answer.code == 1 and "give the folder that holds" in answer.out
 
 
+def test_a_study_that_cannot_be_made(refused, tmp_path):
+    refused("study", says=("--texts", "--preset"))
+    refused("study", "--preset", "quick", "--texts", "t.tsv", says=("--preset",))
+    refused("study", "nowhere", "--texts", "t.tsv", says=("nowhere", "no such folder"))
+    (tmp_path / "system").mkdir()
+    refused("study", "system", "--texts", "t.tsv", says=("t.tsv", "no such file"))
+    refused("ratings", "nowhere", says=("key.json", "no study here"))
+
+
 # --- the README --------------------------------------------------------------------------------
 
 

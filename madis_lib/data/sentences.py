@@ -72,7 +72,9 @@ def write(path: Path, annotations: Iterable[Annotation]) -> None:
 def check_name(path: Path, name: str) -> None:
     """DataError unless ``name`` is a relative path that stays below its folder."""
     parts = PurePosixPath(name).parts
-    plain = bool(parts) and "/".join(parts) == name and name.isprintable()  # also: one spelling for one file
+    plain = (
+        bool(parts) and "/".join(parts) == name and name.isprintable()
+    )  # also: one spelling for one file
     if not plain or name.startswith("/") or ".." in parts or "\\" in name:
         raise DataError(path, "name", f"{name!r} is no file name", "use a plain relative name")
     if max(len(part.encode("utf-8", "replace")) for part in parts) > MAX_NAME:

@@ -415,6 +415,16 @@ class Suite:
         name = f"evaluated-{corpus}" if split == "test" else f"evaluated-{corpus}-{split}"
         return self.store.run(name, config, ("sampler", "metrics", "signworld"), work)
 
+    def outputs(self, corpus: str, split: str = "test") -> dict[str, list[np.ndarray]]:
+        """Motion ``[T, 133]`` of MaDiS and of every bound, as :meth:`evaluated` scored it."""
+        stored = self.evaluated(corpus, split).result["generated"]
+        tokens = [np.array(t, np.int64).reshape(-1, 3) for t in stored]
+        with torch.no_grad():
+            signed = [self.tokenizer.decode(torch.tensor(t)[None])[0].numpy() for t in tokens]
+        outputs = {"MaDiS": (signed, tokens)}
+        outputs |= self._bounds(corpus, self.reference(corpus, split), outputs["MaDiS"])
+        return {system: list(features) for system, (features, _) in outputs.items()}
+
     def _bounds(self, corpus: str, reference: Reference, generated):
         """Systems that know nothing of the sentence, and the tokenizer that knows all of it."""
         rng = np.random.default_rng(0)

@@ -1,15 +1,17 @@
 """The paper's metrics as formulas: arrays in, numbers out (MaDiS §3.4, §4).
 
-=====================  ==================================================================
-``dtw_jpe``            distance of two motions of different length, summed metres
-``mpjpe_mm``           distance of two motions of equal length, millimetres
-``sibleu``             BLEU of sign tokens, 0 to 100
-``retrieval``          R@k of a similarity matrix, percent
-``gloss_error_rate``   wrong glosses, percent
-``…_interval`` etc.    how far to trust any of them
-=====================  ==================================================================
+======================  ==================================================================
+``dtw_jpe``             distance of two motions of different length, summed metres
+``mpjpe_mm``            distance of two motions of equal length, millimetres
+``sibleu``              BLEU of sign tokens, 0 to 100
+``retrieval``           R@k of a similarity matrix, percent
+``gloss_error_rate``    wrong glosses, percent
+``krippendorff_alpha``  agreement of raters, at most 1
+``…_interval`` etc.     how far to trust any of them
+======================  ==================================================================
 """
 
+from madis_lib.metrics.agreement import krippendorff_alpha
 from madis_lib.metrics.dtw import (
     accumulated_cost,
     dtw_from_cost,
@@ -52,6 +54,7 @@ __all__ = [
     "gloss_error_counts",
     "gloss_error_rate",
     "holm",
+    "krippendorff_alpha",
     "mpjpe_mm",
     "paired_interval",
     "paired_p_value",

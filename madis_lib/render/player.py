@@ -62,17 +62,41 @@ def player_html(
         raise ValueError(f"glosses for {unknown[0]!r}, which is not among the clips")
     if hands not in HANDS:
         raise ValueError(f"hands={hands!r}: choose one of {', '.join(HANDS)}")
+    scene, arrays = packed_scene(list(motions.values()), fps, hands, body)
+    scene["clips"] = [
+        {
+            "label": label,
+            "frames": len(motion),
+            "glosses": [[str(g), float(a), float(b)] for g, a, b in glosses.get(label, ())],
+        }
+        for label, motion in motions.items()
+    ]
+    values = {
+        "TITLE": html.escape(title or "Signing"),
+        "CAPTION": "".join(f'<p class="caption">{html.escape(line)}</p>' for line in caption),
+        "SCENE": json_in_html(scene),
+        "ARRAYS": arrays,
+        "SCRIPT": resource("figure.js") + resource("player.js"),
+    }
+    return fill(resource("player.html"), values)
+
+
+def packed_scene(
+    motions: Sequence[np.ndarray], fps: float, hands: str, body: Body | None
+) -> tuple[dict[str, Any], str]:
+    """What figure.js draws: the scene but for its clips, and its arrays, gzipped, in base64.
+
+    ``motions`` are axis-angles [T, 55, 3].  All share one scale and one list of moving joints, so
+    nothing but its frames tells one clip from another.
+    """
     body = default_body(body)
     mesh = mesh_of(body)
-
-    rotations = {label: local_rotations(body, motion) for label, motion in motions.items()}
-    moving = np.flatnonzero(
-        np.max([np.abs(motion).max(axis=(0, 2)) for motion in rotations.values()], axis=0)
-    )
+    rotations = [local_rotations(body, motion) for motion in motions]
+    moving = np.flatnonzero(np.max([np.abs(motion).max(axis=(0, 2)) for motion in rotations], 0))
     rows = np.full(len(PARENTS), -1)
     rows[moving] = np.arange(len(moving))
     position_scale = float(np.abs(mesh.rest).max()) / 32767
-    rotation_scale = max(float(np.abs(m).max()) for m in rotations.values()) / 32767 or 1.0
+    rotation_scale = max(float(np.abs(m).max()) for m in rotations) / 32767 or 1.0
 
     arrays = {
         "positions": np.round(mesh.rest / position_scale).astype("<i2"),
@@ -82,10 +106,9 @@ def player_html(
         "isEye": mesh.is_eye.astype("u1"),
         "restJoints": mesh.rest_joints.astype("<f4"),
     }
-    for i, motion in enumerate(rotations.values()):
+    for i, motion in enumerate(rotations):
         arrays[f"clip{i}"] = np.round(motion[:, moving] / rotation_scale).astype("<i2")
     packed, layout = _pack(arrays)
-
     scene = {
         "arrays": layout,
         "parents": PARENTS,
@@ -101,24 +124,8 @@ def player_html(
         "distance": BODY_DISTANCE,
         "fieldOfView": float(np.radians(FIELD_OF_VIEW)),
         "fps": require_fps(fps),
-        "clips": [
-            {
-                "label": label,
-                "frames": len(motion),
-                "glosses": [[str(g), float(a), float(b)] for g, a, b in glosses.get(label, ())],
-            }
-            for label, motion in motions.items()
-        ],
     }
-    values = {
-        "TITLE": html.escape(title or "Signing"),
-        "CAPTION": "".join(f'<p class="caption">{html.escape(line)}</p>' for line in caption),
-        "SCENE": _json_in_html(scene),
-        "ARRAYS": base64.b64encode(packed).decode(),
-        "SCRIPT": _resource("player.js"),
-    }
-    # One pass, so that a title which happens to hold a placeholder stays as it is.
-    return re.sub(r"__([A-Z]+)__", lambda m: values[m[1]], _resource("player.html"))
+    return scene, base64.b64encode(packed).decode()
 
 
 class Iframe:
@@ -141,11 +148,17 @@ def iframe(document: str, height: int = 640) -> Iframe:
     return Iframe(document, height)
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """A template or script of this package."""
     return resources.files("madis_lib.render").joinpath(name).read_text(encoding="utf-8")
 
 
-def _json_in_html(value: object) -> str:
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """``__NAME__`` replaced by its value, in one pass: a value that holds one stays as it is."""
+    return re.sub(r"__([A-Z]+)__", lambda m: values[m[1]], template)
+
+
+def json_in_html(value: object) -> str:
     """JSON that no text in it can break out of a script element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # all ASCII
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
