@@ -74,7 +74,7 @@ def text_to_sign_in_pools(
     """release: each text searched among the signings of its own pool, with its own mask."""
     pools = siclip.pools(texts, motions)
     hits = {k: np.concatenate([metrics.retrieval_hits(pool, k) for pool in pools]) for k in KS}
-    label = f"text to sign, pools of {POOL}, release's mask"
+    label = f"text to sign, pools of up to {POOL}, release's mask"
     return [Row(f"R@{k} {label}", 100 * float(h.mean()), "%") for k, h in hits.items()]
 
 
@@ -84,7 +84,7 @@ def sign_to_text(
     """MaDiS §4: each signing searches the texts; all of them, and pools beside it."""
     similarity = siclip.similarity(texts, motions).T
     rows = []
-    for pool, gallery in ((None, f"all {len(texts)}"), (POOL, f"pools of {POOL}")):
+    for pool, gallery in ((None, f"all {len(texts)}"), (POOL, f"pools of up to {POOL}")):
         found = metrics.retrieval(similarity, KS, pool)
         rows += [
             Row(f"{name} sign to text, {gallery}", value, "%") for name, value in found.items()

@@ -35,7 +35,8 @@ def load_checkpoint(
 ) -> Released:
     """A released model in the release's protocol, in float32 and evaluation mode.
 
-    Nothing in the file is executed.  All sizes come from the file.
+    Nothing in the file is executed.  All sizes come from the file.  The authors' full size (459 M
+    parameters in a float16 file, random here) loaded in 10 s with 4.6 GB at most, on two cores.
 
     Args:
         path: tokenizer.ckpt, pretrained.ckpt, sft_*.ckpt or siclip.ckpt; or a folder written by
