@@ -86,7 +86,9 @@ def test_a_table_and_its_json(evaluate, files, tmp_path, protocol):
     assert expected <= values.keys()
     if protocol == "release":
         labels = [label for label in values if label.startswith("R@")]
-        assert len(labels) == 3 and all("text to sign, pools of up to 45" in label for label in labels)
+        assert len(labels) == 3 and all(
+            "text to sign, pools of up to 45" in label for label in labels
+        )
     else:
         assert {"R@1 sign to text, all 5", "R@10 sign to text, pools of up to 45"} <= values.keys()
         assert values["R@10 sign to text, all 5"] == 100 and "aligned error body" in values
