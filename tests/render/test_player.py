@@ -4,7 +4,6 @@ import html
 import json
 import queue
 import re
-import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ import pytest
 
 from madis_lib.parts import axis_angles
 from madis_lib.render.player import iframe, player_html
+from tests.browser import CHROMIUM, needs_chromium
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \" ' & __SCRIPT__ \u2028"
 
@@ -89,10 +89,6 @@ def test_bad_input_is_one_clear_line(features):
     with pytest.raises(ValueError, match="clip 'a': a clip needs shape"):
         player_html({"a": features[:0]}, fps=25)
 
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(BROWSERS)}")
 
 # Runs in the page, then reports by navigating away, which the page's own content policy allows.
 PROBE = """<script>

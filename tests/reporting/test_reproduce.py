@@ -3,7 +3,6 @@ import html.parser
 import json
 import os
 import re
-import shutil
 import subprocess
 
 import nbformat
@@ -16,10 +15,7 @@ from madis_lib.experiments.suite import CORPORA
 from madis_lib.reporting import equations, notebook_runs, page, tables
 from madis_lib.reporting import reproduce as reproducing
 from madis_lib.reporting.reproduce import reproduce
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+from tests.browser import CHROMIUM, needs_chromium
 
 
 class Page(html.parser.HTMLParser):
@@ -179,7 +175,7 @@ def requests_of(path, folder) -> set[str]:
     }
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_chromium
 def test_a_browser_opens_the_page_without_a_request(report, tmp_path):
     for name in ("page", "control"):
         (tmp_path / name).mkdir()
