@@ -27,6 +27,7 @@ def reproduce(
     data: Path | None = None,
     notebooks: bool = True,
     fsdp: bool = False,
+    protocol: Literal["paper", "release"] = "paper",
 ) -> None:
     """Train, sign, measure, draw: everything a preset covers, ending in one HTML report.
 
@@ -40,14 +41,15 @@ def reproduce(
             synthetic corpus is used.
         notebooks: execute the notebooks too.
         fsdp: of several processes, each holds a piece of the weights (FSDP2), not all (DDP).
+        protocol: train, sign and score as the paper says, or as the authors' code does.
     """
     from madis_lib import distributed
     from madis_lib.reporting import reproduce as run
 
     with distributed.joined(fsdp) as world:
         if not world.first:
-            return run.follow(preset, HOME, data, world)
-        page = run.reproduce(preset, HOME, reports, data, notebooks, world)
+            return run.follow(preset, HOME, data, world, protocol)
+        page = run.reproduce(preset, HOME, reports, data, notebooks, world, protocol)
     print(f"\nThe report: {page.resolve()}")
 
 
@@ -158,7 +160,10 @@ def check_data(
 
 @app.command
 def report(
-    preset: str = "quick", reports: Path = Path("reports"), data: Path | None = None
+    preset: str = "quick",
+    reports: Path = Path("reports"),
+    data: Path | None = None,
+    protocol: Literal["paper", "release"] = "paper",
 ) -> None:
     """Build tables, figures and the page again from finished runs; nothing is trained.
 
@@ -166,10 +171,11 @@ def report(
         preset: quick, laptop, gpu or paper.
         reports: where the report goes, in a folder named after the preset.
         data: as it was given to reproduce.
+        protocol: as it was given to reproduce.
     """
     from madis_lib.reporting import reproduce as run
 
-    page = run.rebuild(preset, HOME, reports, data)
+    page = run.rebuild(preset, HOME, reports, data, protocol)
     print(f"\nThe report: {page.resolve()}")
 
 

@@ -414,6 +414,7 @@ class Choice:
 
 
 _SAME = "as both"
+_PAPER = "as the paper"
 _RELEASE = "as the release; the paper does not say"
 
 
@@ -495,10 +496,13 @@ CHOICES = (
         ("150, each corpus", "150, each corpus", 150),
         ("2e-4; How2Sign 5e-4", "as the paper, for every corpus"),
     ),
-    Choice("alpha", "0.5", "0.5", 0.5, _SAME),
+    Choice("method.alpha", "0.5", "0.5", 0.5, _SAME),
+    Choice("method.checkpoints", "0.75 and 0.5", "0.75 and 0.5", (0.75, 0.5), _SAME),
+    Choice("method.layout", "evenly spread", "evenly spread", "uniform", _SAME),
+    Choice("method.weighting", "1/t, t uniform", "1/p, p = 0.999 t + 0.001", "paper", _PAPER),
+    Choice("method.protocol", "-", "its own", "paper", "--protocol release trains by the other"),
     Choice("tokens_per_step", "k = 4", "3, then 4 x 23, then 5", 4, "as the paper; pivots exact"),
     Choice("madis_lib.diffusion:T_MIN", "-", "0.001", 1e-3, _RELEASE),
-    Choice("madis_lib.utc:CHECKPOINTS", "0.75 and 0.5", "0.75 and 0.5", (0.75, 0.5), _SAME),
     Choice("seeds", "-", "1234", (1234,), "as the release; one, so orderings stay inconclusive"),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,30 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class Method:
+    """What the paper's ablations change; the defaults are its method.
+
+    A changed value counts in the key of every run it can alter, and in no other.
+    """
+
+    checkpoints: tuple[float, ...] = (0.75, 0.5)  # of UTC, in training and sampling (Table 3)
+    layout: Literal["uniform", "contiguous"] = "uniform"  # which tokens they know (Table 3)
+    weighting: Literal["paper", "bound"] = "paper"  # of L_tok; the bound that fits UTC is ours
+    alpha: float = 0.5  # of the latent and physical losses in fine-tuning (supplement)
+    protocol: Literal["paper", "release"] = "paper"  # losses, noise, sampler: experiments.protocols
+
+    def __post_init__(self) -> None:
+        if self.protocol == "release" and self.changed("checkpoints", "layout", "weighting"):
+            raise ValueError("the release's protocol has its own masking: change alpha only")
+
+    def changed(self, *names: str) -> dict[str, object]:
+        """Those of ``names`` that are not as the paper has them, with their values."""
+        return {n: v for n in names if (v := getattr(self, n)) != getattr(Method, n)}
+
+
+@dataclass(frozen=True)
 class Preset:
-    """Everything a run of the suite needs to know about size."""
+    """Everything a run of the suite needs to know about size, and the method it runs."""
 
     name: str
     corpus: CorpusConfig
@@ -85,7 +108,7 @@ class Preset:
     tokenizer_window: int  # frames of a clip that one tokenizer update looks at
     tokenizer_warmup: int = 0  # first updates, without the codes
     tokens_per_step: int = 4  # k of Eq. 4
-    alpha: float = 0.5  # weight of the latent and physical losses in fine-tuning
+    method: Method = Method()
     seeds: tuple[int, ...] = (0,)
     languages: dict[str, str] = field(
         default_factory=lambda: {"csl": "zh", "phoenix": "de", "how2sign": "en"}
@@ -177,8 +200,8 @@ PRESETS: dict[str, Callable[[], Preset]] = {
 }
 
 
-def get(name: str) -> Preset:
-    """The preset called ``name``; ValueError names the choices."""
+def get(name: str, **changes: Any) -> Preset:
+    """The preset called ``name``, its :class:`Method` changed; ValueError names the choices."""
     if name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]()
+    return replace(PRESETS[name](), method=Method(**changes))

@@ -56,7 +56,16 @@ def test_the_preset_agrees_with_what_the_paper_states():
     assert p.finetune.epochs == stated["finetune_epochs"]
     assert p.model.max_tokens == stated["max_tokens"]
     assert p.tokenizer_window == stated["max_frames"]
-    assert (p.alpha, p.tokens_per_step) == (stated["alpha"], stated["tokens_per_step"])
+    assert (p.method.alpha, p.tokens_per_step) == (stated["alpha"], stated["tokens_per_step"])
+
+
+def test_a_method_names_only_what_differs_from_the_paper():
+    assert presets.Method().changed("checkpoints", "layout", "alpha") == {}
+    other = presets.Method(checkpoints=(), alpha=0.25)
+    assert other.changed("checkpoints", "layout") == {"checkpoints": ()}
+    assert presets.get("quick", alpha=0.25).method.alpha == 0.25
+    with pytest.raises(ValueError, match="its own masking"):
+        presets.Method(protocol="release", layout="contiguous")
 
 
 def test_epochs_become_updates():

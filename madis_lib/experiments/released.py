@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,102 +11,19 @@ import torch
 from tqdm import tqdm
 
 from madis_lib import body as bodies
-from madis_lib import metrics, release, sampler
+from madis_lib import release
 from madis_lib.body.model import DEFAULT_FILE
 from madis_lib.data import layouts
 from madis_lib.data import tokens as token_files
 from madis_lib.data.errors import DataError
-from madis_lib.experiments import evaluate
+from madis_lib.experiments import evaluate, protocols
 from madis_lib.experiments.evaluate import Reference
+from madis_lib.experiments.protocols import Row
 from madis_lib.files import atomic_write
-from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.release import ReleasedMaDiS, ReleasedSiCLIP
-from madis_lib.release.generation import BETAS
-from madis_lib.release.siclip import POOL
 from madis_lib.release.system import BATCH, Signed
 
-KS = (1, 5, 10)
 VERIFIED = 8  # clips encoded again where stored tokens name no tokenizer
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table."""
-
-    label: str
-    value: float
-    unit: str
-
-
-Retrieval = Callable[[ReleasedSiCLIP, Sequence[str], Sequence[torch.Tensor]], list[Row]]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How a model signs and is scored."""
-
-    sign: Callable[[ReleasedMaDiS, Sequence[str]], list[Signed]]  # one batch of sentences
-    metrics: tuple[str, ...]  # of evaluate.METRICS
-    max_order: int  # of SiBLEU
-    betas: Sequence[float] | None
-    retrieval: Retrieval
-
-
-def sign_with_exact_pivots(system: ReleasedMaDiS, sentences: Sequence[str]) -> list[Signed]:
-    """The paper's sampler (§3.3) on released weights, four tokens a step."""
-    model = system.model
-    ids, valid = (x.to(model.embed.weight.device) for x in system.text.encode(sentences))
-    out = sampler.generate(model, ids, valid, model.config.max_tokens // 4)
-    codes, lengths = out.codes.cpu(), out.lengths.cpu()
-    with torch.no_grad():
-        motion = system.tokenizer.decode(codes, lengths)
-    signed = []
-    for tokens, features, n in zip(codes, motion, lengths.tolist(), strict=True):
-        body, left, right = tokens[:n].T.tolist()
-        signed.append(Signed(features[: FRAMES_PER_TOKEN * n].numpy(), (body, left, right)))
-    return signed
-
-
-def text_to_sign_in_pools(
-    siclip: ReleasedSiCLIP, texts: Sequence[str], motions: Sequence[torch.Tensor]
-) -> list[Row]:
-    """release: each text searched among the signings of its own pool, with its own mask."""
-    pools = siclip.pools(texts, motions)
-    hits = {k: np.concatenate([metrics.retrieval_hits(pool, k) for pool in pools]) for k in KS}
-    label = f"text to sign, pools of up to {POOL}, release's mask"
-    return [Row(f"R@{k} {label}", 100 * float(h.mean()), "%") for k, h in hits.items()]
-
-
-def sign_to_text(
-    siclip: ReleasedSiCLIP, texts: Sequence[str], motions: Sequence[torch.Tensor]
-) -> list[Row]:
-    """MaDiS §4: each signing searches the texts; all of them, and pools beside it."""
-    similarity = siclip.similarity(texts, motions).T
-    rows = []
-    for pool, gallery in ((None, f"all {len(texts)}"), (POOL, f"pools of up to {POOL}")):
-        found = metrics.retrieval(similarity, KS, pool)
-        rows += [
-            Row(f"{name} sign to text, {gallery}", value, "%") for name, value in found.items()
-        ]
-    return rows
-
-
-PROTOCOLS = {
-    "release": Protocol(
-        sign=ReleasedMaDiS.generate,
-        metrics=("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands"),
-        max_order=1,
-        betas=BETAS,
-        retrieval=text_to_sign_in_pools,
-    ),
-    "paper": Protocol(
-        sign=sign_with_exact_pivots,
-        metrics=("dtw_body", "dtw_hands", "mm_body", "mm_hands", "sibleu_body", "sibleu_hands"),
-        max_order=4,
-        betas=None,
-        retrieval=sign_to_text,
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -157,13 +73,11 @@ def evaluate_checkpoint(
     Raises:
         ValueError, FileNotFoundError: one line with file, field and fix.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+    chosen = protocols.get(protocol)
     if stats is None and checkpoint.is_file():
         fix = "give --stats, the folder with mean.pt and std.pt"
         raise DataError(checkpoint, "statistics", "are needed to score motion", fix)
     layouts.entries(data, corpus, split)  # what is wrong with the data is said before a long load
-    chosen = PROTOCOLS[protocol]
     system = release.load_checkpoint(checkpoint, tokenizer_dir, stats)
     if not isinstance(system, ReleasedMaDiS):
         raise DataError(checkpoint, "model", "is no language model", "give sft_*.ckpt")
@@ -173,7 +87,7 @@ def evaluate_checkpoint(
     system.model.to("cuda" if torch.cuda.is_available() else "cpu")
     signed: list[Signed] = []
     for first in tqdm(range(0, len(texts), BATCH), "signing"):
-        signed += chosen.sign(system, texts[first : first + BATCH])
+        signed += chosen.sign_released(system, texts[first : first + BATCH])
     body = bodies.load()
     if body.path == DEFAULT_FILE:
         notes.append("joints of the default body; set MADIS_SMPLX to compare DTW with the paper's")

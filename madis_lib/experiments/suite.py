@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,31 +15,45 @@ import torch
 from tqdm import tqdm
 
 from madis_lib import body as bodies
-from madis_lib import objectives, paper, train
+from madis_lib import paper, train
 from madis_lib.data import layouts, signworld, stats
 from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
+from madis_lib.experiments import protocols
 from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, score
+from madis_lib.experiments.protocols import Protocol
 from madis_lib.experiments.store import Run, Store
 from madis_lib.metrics import mpjpe_mm
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
 from madis_lib.presets import Preset
-from madis_lib.systems.madis import MaDiSSystem, encode_texts
+from madis_lib.systems.madis import MaDiSSystem
 from madis_lib.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
+UTC = ("checkpoints", "layout", "weighting")  # of Method: what fine-tuning masks
 
 
 def device() -> torch.device:
     """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For runs that are made side by side (:mod:`workers`): on a CPU, their last bits depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _present(data: Path) -> tuple[str, ...]:
@@ -85,6 +102,24 @@ class Suite:
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
         self._texts: dict[tuple[str, str], list[str]] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
+
+    def variant(self, preset: Preset | None = None, **changes: Any) -> Suite:
+        """The suite with values of the :class:`Method` changed, and perhaps of another size.
+
+        What the change cannot alter, such as the tokenizer, is one and the same run.
+        """
+        size = self.preset if preset is None else preset
+        changed = replace(size, method=replace(self.preset.method, **changes))
+        return Suite(changed, self.store.root.parent, self.data, self.seed, self.store.world)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes (:mod:`workers`): the same runs, nothing read yet."""
+        return Suite, (self.preset, self.store.root.parent, self.data, self.seed)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How models are trained, sign and are scored: the paper's way or the release's."""
+        return protocols.get(self.preset.method.protocol)
 
     @property
     def synthetic(self) -> bool:
@@ -312,7 +347,9 @@ class Suite:
 
         def batch(indices: torch.Tensor) -> Batch:
             chosen = indices.tolist()
-            text_ids, text_valid = encode_texts(system.text, [texts[i] for i in chosen])
+            text_ids, text_valid = self.protocol.encode_texts(
+                system.text, [texts[i] for i in chosen]
+            )
             padded, lengths = pad_tokens([codes[i] for i in chosen], 0)
             frames, _ = pad_features([motion[i] for i in chosen])
             return Batch(text_ids, text_valid, padded, lengths, frames).to(device())
@@ -326,15 +363,15 @@ class Suite:
         system.tokenizer.to(device()).requires_grad_(False)
         decoders = [system.tokenizer.vqvaes[part].decode_latents for part in PARTS]
         count, batch = self._batches(system, corpora)
-        world = self.store.world
+        world, method = self.store.world, self.preset.method
+        self.protocol.prepare(system.model)
 
         def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
+            given = system.model, decoders, batch(indices), generator
             if stage == "pretrain":
-                return objectives.pretraining_loss(
-                    system.model, decoders, batch(indices), generator, world
-                )
-            return objectives.finetuning_loss(
-                system.model, decoders, batch(indices), generator, self.preset.alpha, world=world
+                return self.protocol.pretraining_loss(*given, world=world)
+            return self.protocol.finetuning_loss(
+                *given, method.alpha, world=world, **method.changed(*UTC)
             )
 
         history = train.fit(
@@ -351,6 +388,7 @@ class Suite:
         p = self.preset
         config = {
             "tokens": self.tokens_run, "model": p.model, "train": p.pretrain, "seed": self.seed,
+            **p.method.changed("protocol"),
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
@@ -363,13 +401,14 @@ class Suite:
         """Fine-tuning on one corpus, with UTC and MoP (§3.3)."""
         p = self.preset
         config = {
-            "start": self.pretrained, "corpus": corpus, "train": p.finetune, "alpha": p.alpha,
-            "seed": self.seed,
+            "start": self.pretrained, "corpus": corpus, "train": p.finetune,
+            "alpha": p.method.alpha, "seed": self.seed, **p.method.changed(*UTC),
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
             system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
-            return {"history": self._train(system, "finetune", (corpus,), folder)}
+            with one_thread():
+                return {"history": self._train(system, "finetune", (corpus,), folder)}
 
         return self.store.run(f"finetuned-{corpus}", config, ("model",), work, together=True)
 
@@ -401,26 +440,26 @@ class Suite:
         def work(folder: Path) -> dict[str, Any]:
             reference, oracle = self.reference(corpus, split), self.oracle(corpus)
             texts = self.texts(corpus, split)
-            signed = self.system(corpus).generate(texts)
+            signed = self.protocol.sign(self.system(corpus), texts, self.preset.method)
             outputs = {"MaDiS": ([s.features for s in signed], [s.tokens for s in signed])}
             outputs |= self._bounds(corpus, reference, outputs["MaDiS"])
             scores = {
-                name: score(features, tokens, reference, body, oracle)
+                name: score(
+                    features, tokens, reference, body, oracle,
+                    self.protocol.max_order, self.protocol.betas,
+                )
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
-            }
-            return {
-                "scores": scores, "generated": [s.tokens.tolist() for s in signed], "texts": texts,
             }  # fmt: skip
+            generated = [self.protocol.plain_tokens(s.tokens) for s in signed]
+            return {"scores": scores, "generated": generated, "texts": texts}
 
         name = f"evaluated-{corpus}" if split == "test" else f"evaluated-{corpus}-{split}"
         return self.store.run(name, config, ("sampler", "metrics", "signworld"), work)
 
     def outputs(self, corpus: str, split: str = "test") -> dict[str, list[np.ndarray]]:
         """Motion ``[T, 133]`` of MaDiS and of every bound, as :meth:`evaluated` scored it."""
-        stored = self.evaluated(corpus, split).result["generated"]
-        tokens = [np.array(t, np.int64).reshape(-1, 3) for t in stored]
-        with torch.no_grad():
-            signed = [self.tokenizer.decode(torch.tensor(t)[None])[0].numpy() for t in tokens]
+        tokens = self.evaluated(corpus, split).result["generated"]
+        signed = [self.protocol.decode(t, self.tokenizer) for t in tokens]
         outputs = {"MaDiS": (signed, tokens)}
         outputs |= self._bounds(corpus, self.reference(corpus, split), outputs["MaDiS"])
         return {system: list(features) for system, (features, _) in outputs.items()}

@@ -90,7 +90,7 @@ def run(
         _update(
             model,
             lambda: objectives.finetuning_loss(
-                model, decoders, batch, generator, preset.alpha
+                model, decoders, batch, generator, preset.method.alpha
             )[0],
             preset.finetune,
         )  # fmt: skip

@@ -111,6 +111,7 @@ def _facts(suite: Suite, record: dict[str, Any]) -> str:
     parameters = sum(p.numel() for p in suite.system(suite.corpora[0]).model.parameters())
     facts = {
         "preset": suite.preset.name,
+        "protocol": f"the {suite.protocol.name}'s",
         "model": f"{parameters / 1e6:.2f} M parameters",
         "training sentences": f"{sum(len(suite.texts(c, 'train')) for c in suite.corpora):,}",
         "test sentences": f"{sum(len(suite.texts(c, 'test')) for c in suite.corpora):,}",

@@ -9,16 +9,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from madis_lib import presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance
+from madis_lib.experiments import provenance, workers
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.reporting import figures, notebook_runs, page, tables
+
+Protocol = Literal["paper", "release"]
 
 
 def reproduce(
@@ -28,6 +32,7 @@ def reproduce(
     data: Path | None = None,
     notebooks: bool = True,
     world: World = ALONE,
+    protocol: Protocol = "paper",
 ) -> Path:
     """Everything a preset covers: train, sign, measure, draw, report.
 
@@ -36,12 +41,14 @@ def reproduce(
     Args:
         preset: its name.
         home: where runs are kept.
-        reports: the report goes into ``reports/<preset>``, or ``reports/<preset>-<data folder>``.
+        reports: the report goes into ``reports/<preset>``, or ``reports/<preset>-<data folder>``;
+            by the release's protocol with ``-release`` behind it.
         data: folder with the real corpora; None uses SignWorld.
-        notebooks: also execute the notebooks with this preset; they are about SignWorld, so not
-            with ``data``.
+        notebooks: also execute the notebooks with this preset; they are about SignWorld and the
+            paper, so not with ``data`` or the release's protocol.
         world: the processes that train together, of which this is the first; the others call
             :func:`follow`.
+        protocol: trains, signs and scores as the paper says or as the authors' code does.
 
     Returns:
         the path of the HTML report.
@@ -49,8 +56,9 @@ def reproduce(
     Raises:
         ValueError: an unknown preset, or a notebook that failed (after the report is written).
     """
-    suite = Suite(presets.get(preset), home, data, world=world)
-    folder = reports / (preset if data is None else f"{preset}-{data.name}")
+    suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
+    name = preset if data is None else f"{preset}-{data.name}"
+    folder = reports / (name if protocol == "paper" else f"{name}-{protocol}")
     folder.mkdir(parents=True, exist_ok=True)
     begun, clock = datetime.now(UTC), time.monotonic()
     here = provenance.environment()
@@ -63,7 +71,7 @@ def reproduce(
     say.step("tables", lambda: _write_tables(suite, folder))
     say.step("figures", lambda: _write_figures(suite, folder, record))
     executed, problem = [], None
-    if notebooks and data is None:  # the notebooks are about SignWorld
+    if notebooks and data is None and protocol == "paper":
         try:
             say.line("notebooks, one at a time")
             executed = notebook_runs.execute(preset, home, folder / "notebooks", say=say.detail)
@@ -82,28 +90,38 @@ def reproduce(
     return report
 
 
-def follow(preset: str, home: Path, data: Path | None, world: World) -> None:
+def follow(
+    preset: str, home: Path, data: Path | None, world: World, protocol: Protocol = "paper"
+) -> None:
     """What the other processes do meanwhile: their share of the training, and wait."""
-    for _, find, _ in _steps(Suite(presets.get(preset), home, data, world=world)):
-        find()
+    suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
+    for step in _steps(suite):
+        step.find()
 
 
-def rebuild(preset: str, home: Path, reports: Path, data: Path | None = None) -> Path:
+def rebuild(
+    preset: str,
+    home: Path,
+    reports: Path,
+    data: Path | None = None,
+    protocol: Protocol = "paper",
+) -> Path:
     """The report of runs that are all finished; nothing is trained and no notebook executed.
 
     Takes and returns what :func:`reproduce` does.  FileNotFoundError names a run that is missing.
     """
-    suite = Suite(presets.get(preset), home, data)
+    suite = Suite(presets.get(preset, protocol=protocol), home, data)
     try:
         with suite.store.only_finding():
-            for _, find, _ in _steps(suite):
-                find()
+            for step in _steps(suite):
+                step.find()
     except UnfinishedRunError as error:
         more = f" --data {data}" if data else ""
+        more += "" if protocol == "paper" else f" --protocol {protocol}"
         raise FileNotFoundError(
             f"{error}; make it with: madis reproduce --preset {preset}{more}"
         ) from None
-    return reproduce(preset, home, reports, data, notebooks=False)
+    return reproduce(preset, home, reports, data, notebooks=False, protocol=protocol)
 
 
 def introduce(suite: Suite, home: Path) -> None:
@@ -115,7 +133,8 @@ def introduce(suite: Suite, home: Path) -> None:
         else f"SignWorld, a synthetic corpus: {p.corpus.signs} signs and "
         f"{p.corpus.train} training sentences in each of three languages"
     )
-    print(f"MaDiS, preset {p.name}: {corpus}.")
+    how = "" if suite.protocol.name == "paper" else f", protocol {suite.protocol.name}"
+    print(f"MaDiS, preset {p.name}{how}: {corpus}.")
     print(f"Finished work is kept in {home / p.name}; run the same command again to go on.\n")
 
 
@@ -123,36 +142,75 @@ def make_runs(suite: Suite) -> list[dict[str, Any]]:
     """Make or find every run; name, key, seconds and what came out of each."""
     steps = _steps(suite)
     say = _Narrator(0, len(steps) + 3)
-    return [say.run(*step) for step in steps]
+    made = []
+    for _, group in groupby(steps, lambda step: step.wave):
+        wave = list(group)
+        if suite.store.world.size == 1:
+            _side_by_side(suite, wave, say)
+        made += [say.run(*step[:3]) for step in wave]
+    return made
 
 
-Step = tuple[str, Callable[[], Run], Callable[[Run], str]]  # title, work, what came out
+def _side_by_side(suite: Suite, wave: list[Step], say: _Narrator) -> None:
+    """Make the runs of a wave that are not there yet, if they are several."""
+    missing = [step for step in wave if not _is_made(suite, step)]
+    if len(missing) < 2:
+        return
+    say.line(
+        f"        side by side on {workers.cores()} cores: {', '.join(s.title for s in missing)}"
+    )
+    for title, seconds in workers.side_by_side([(step.title, step.find) for step in missing]):
+        say.detail(f"{title}: done in {_duration(seconds)}")
+
+
+def _is_made(suite: Suite, step: Step) -> bool:
+    try:
+        with suite.store.only_finding():
+            step.find()
+    except UnfinishedRunError:
+        return False
+    return True
+
+
+class Step(NamedTuple):
+    """A run of the report; ``find`` can be sent to another process."""
+
+    title: str
+    find: Callable[[], Run]
+    told: Callable[[Run], str]  # what came out
+    wave: int  # the steps of a wave need nothing of each other, and something of those before
 
 
 def _steps(suite: Suite) -> list[Step]:
-    steps: list[Step] = [
-        ("corpus", lambda: suite.corpus, lambda run: _told_corpus(suite, run)),
-        ("sign tokenizer", lambda: suite.tokenizer_run, _told_training),
-        ("tokens", lambda: suite.tokens_run, lambda r: f"{sum(r.result['clips'].values())} clips"),
-        ("tokenizer's quality", lambda: suite.tokenizer_quality, _told_tokenizer),
-        ("pretraining", lambda: suite.pretrained, _told_training),
+    def run(name: str) -> Callable[[], Run]:
+        return partial(getattr, suite, name)
+
+    names = {c: suite.corpus_name(c) for c in suite.corpora}
+    return [
+        Step("corpus", run("corpus"), lambda made: _told_corpus(suite, made), 0),
+        Step("sign tokenizer", run("tokenizer_run"), _told_training, 1),
+        Step("tokens", run("tokens_run"), _told_tokens, 2),
+        Step("tokenizer's quality", run("tokenizer_quality"), _told_tokenizer, 3),
+        Step("pretraining", run("pretrained"), _told_training, 4),
+        *(
+            Step(f"fine-tuning, {name}", partial(Suite.finetuned, suite, c), _told_training, 5)
+            for c, name in names.items()
+        ),
+        *(
+            Step(
+                f"signing and scoring, {name}", partial(Suite.evaluated, suite, c), _told_scores, 6
+            )
+            for c, name in names.items()
+        ),
     ]
-    for corpus in suite.corpora:
-        name = suite.corpus_name(corpus)
-        tuned, scored = (
-            lambda c=corpus: suite.finetuned(c),
-            lambda c=corpus: suite.evaluated(c),
-        )
-        steps.append((f"fine-tuning, {name}", tuned, _told_training))
-        steps.append((f"signing and scoring, {name}", scored, _told_scores))
-    return steps
 
 
 class _Narrator:
     """Numbered lines with elapsed time on stdout."""
 
     def __init__(self, done: int, total: int) -> None:
-        self.done, self.total, self.begun = done, total, time.monotonic()
+        self.done, self.total = done, total
+        self.begun = datetime.now(UTC).isoformat(timespec="seconds")
 
     def line(self, text: str) -> None:
         print(text, flush=True)
@@ -174,10 +232,9 @@ class _Narrator:
         self, title: str, work: Callable[[], Run], told: Callable[[Run], str]
     ) -> dict[str, Any]:
         """Make or find a run; its entry in the provenance."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         self._announce(title)
         run = work()
-        fresh = run.made.get("begun", "") >= now
+        fresh = run.made.get("begun", "") >= self.begun
         how = f"done in {_duration(run.made['seconds'])}" if fresh else "found from an earlier run"
         self.detail(f"{told(run)}; {how}")
         return {"title": title, "name": run.name, "key": run.key, "made_now": fresh, **run.made}
@@ -196,6 +253,10 @@ def _told_corpus(suite: Suite, run: Run) -> str:
     if left_out:
         told += f"; left out: {', '.join(f'{n} {reason}' for reason, n in left_out.items())}"
     return told
+
+
+def _told_tokens(run: Run) -> str:
+    return f"{sum(run.result['clips'].values()):,} clips"
 
 
 def _told_tokenizer(run: Run) -> str:
@@ -225,6 +286,7 @@ def describe(
     """The provenance that every table and figure of a report shares."""
     return {
         "preset": suite.preset.name,
+        "protocol": suite.protocol.name,
         "data": str(suite.data) if suite.data else "SignWorld (synthetic)",
         "seed": suite.seed,
         "begun": begun.isoformat(timespec="seconds"),

@@ -84,14 +84,18 @@ class MaDiSSystem:
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
         checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
+        layout: str = "uniform",
     ) -> list[Signing]:
-        """Sign sentences; greedily (temperature 0), one does not depend on its batch."""
+        """Sign sentences; greedily (temperature 0), one does not depend on its batch.
+
+        ``checkpoints`` and ``layout`` are UTC's, as in :mod:`madis_lib.utc`.
+        """
         signed = []
         device = self.model.embed.weight.device
         for first in range(0, len(sentences), batch_size):
             ids, valid = encode_texts(self.text, sentences[first : first + batch_size])
             out = sampler.generate(
-                self.model, ids.to(device), valid.to(device), self.steps, checkpoints,
+                self.model, ids.to(device), valid.to(device), self.steps, checkpoints, layout,
                 temperature=temperature, generator=generator,
             )  # fmt: skip
             with torch.no_grad():

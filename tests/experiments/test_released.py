@@ -12,7 +12,7 @@ import torch
 from madis_lib import cli, metrics, release
 from madis_lib.data import layouts
 from madis_lib.data import tokens as token_files
-from madis_lib.experiments import released
+from madis_lib.experiments import protocols, released
 from madis_lib.release import shapes
 from tests.release import synthetic
 
@@ -113,11 +113,11 @@ def test_scores_by_the_releases_rules_by_hand(files):
 
 def test_the_papers_sampler_reaches_both_pivots(files):
     system = release.load_checkpoint(files.sft, files.tokenizer_dir, files.stats)
-    signed = released.sign_with_exact_pivots(system, synthetic.TEXTS)
+    signed = protocols.sign_with_exact_pivots(system, synthetic.TEXTS)
     for one in signed:
         body, left, right = map(len, one.tokens)
         assert body == left == right == len(one.features) // 4 >= 1
-    alone = released.sign_with_exact_pivots(system, synthetic.TEXTS[1:2])
+    alone = protocols.sign_with_exact_pivots(system, synthetic.TEXTS[1:2])
     assert alone[0].tokens == signed[1].tokens  # whatever the batch
 
 
@@ -203,5 +203,5 @@ def test_a_pretrained_checkpoint_is_scored_with_a_warning(evaluate, files, tmp_p
 
 
 def test_a_protocol_there_is_not(files):
-    with pytest.raises(ValueError, match="unknown protocol 'soke': choose one of release, paper"):
+    with pytest.raises(ValueError, match="unknown protocol 'soke': choose one of paper, release"):
         released.evaluate_checkpoint(files.sft, files.data, "csl", "soke")

@@ -183,6 +183,30 @@ def test_settings_are_chosen_on_val(suite):
     assert tuned.folder.name.startswith(f"evaluated-{CORPUS}-val-")
 
 
+def test_a_variant_shares_what_it_cannot_alter(suite):
+    plain = suite.variant(checkpoints=())
+    assert plain.pretrained.key == suite.pretrained.key
+    assert plain.finetuned(CORPUS).key != suite.finetuned(CORPUS).key
+    assert suite.variant(checkpoints=(0.75, 0.5)).finetuned(CORPUS).key == (
+        suite.finetuned(CORPUS).key
+    )
+    signed = plain.system(CORPUS).generate(plain.texts(CORPUS, "test"), checkpoints=())
+    expected = plain.evaluated(CORPUS).result["generated"]
+    assert [s.tokens.tolist() for s in signed] == expected
+
+
+def test_the_release_protocol_trains_signs_and_scores(suite):
+    theirs = suite.variant(protocol="release")
+    assert theirs.tokenizer_run.key == suite.tokenizer_run.key
+    assert theirs.pretrained.key != suite.pretrained.key
+    result = theirs.evaluated(CORPUS).result
+    assert len(result["scores"]["MaDiS"]["bleu"]["body"][0]) == 4  # unigrams only
+    for streams, motion in zip(result["generated"], theirs.outputs(CORPUS)["MaDiS"], strict=True):
+        assert len(streams) == 3 and len(motion) == 4 * max(map(len, streams))
+    history = theirs.finetuned(CORPUS).result["history"]
+    assert {"body", "left", "right"} <= history[0].keys() and "eos_share" not in history[0]
+
+
 def test_another_body_is_another_evaluation(suite, home, monkeypatch, tmp_path):
     from madis_lib.body.model import DEFAULT_FILE
 

@@ -1,0 +1,60 @@
+"""release: its losses under its noise, in the place of :mod:`madis_lib.objectives` (MaDiS §3.2-3.3).
+
+What is left out: the three spare ids of each code block, which are never a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from madis_lib.distributed import ALONE, World
+from madis_lib.model import MaDiS
+from madis_lib.objectives import Batch, Decoders
+from madis_lib.release import losses, noise
+from madis_lib.release.system import Text
+
+Loss = tuple[Tensor, dict[str, Tensor]]
+
+
+def encode_texts(text: PreTrainedTokenizerBase, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Text ids *without* eos, int ``[B, Lt]``, and which are real, bool ``[B, Lt]``."""
+    return whole(text).encode(sentences)
+
+
+def whole(text: PreTrainedTokenizerBase) -> Text:
+    """A text tokenizer none of whose rows were trimmed."""
+    return Text(text, {i: i for i in range(len(text))})
+
+
+def pretraining_loss(
+    model: MaDiS, decoders: Decoders, batch: Batch, generator: torch.Generator, world: World = ALONE
+) -> Loss:
+    """:func:`losses.pretraining_loss` under fresh noise; each process has its own normaliser."""
+    length = batch.text_ids.shape[1] + batch.codes.shape[1]
+    drawn = noise.pretraining_noise(len(batch.codes), length, generator)
+    return losses.pretraining_loss(model, decoders, *_own_rows(batch, drawn, world))
+
+
+def finetuning_loss(
+    model: MaDiS,
+    decoders: Decoders,
+    batch: Batch,
+    generator: torch.Generator,
+    alpha: float = 0.5,
+    world: World = ALONE,
+) -> Loss:
+    """:func:`losses.finetuning_loss` under fresh noise, over the longest sentence of the batch."""
+    drawn = noise.finetuning_noise(len(batch.codes), batch.codes.shape[1], generator)
+    return losses.finetuning_loss(model, decoders, *_own_rows(batch, drawn, world), alpha)
+
+
+def _own_rows(
+    batch: Batch, drawn: tuple[Tensor, Tensor], world: World
+) -> tuple[Batch, Tensor, Tensor]:
+    rows, device = world.rows(len(batch.codes)), batch.codes.device
+    p, masked = (x[rows].to(device) for x in drawn)
+    return batch.rows(rows), p, masked
