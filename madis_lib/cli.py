@@ -108,8 +108,6 @@ def evaluate(
     from madis_lib.files import check_writable
 
     if out is not None:
-        if not out.absolute().parent.is_dir():
-            raise FileNotFoundError(f"{out}: no such folder; give a file in a folder there is")
         check_writable(out)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -50,11 +50,13 @@ def check_writable(path: Path) -> None:
         path = path.resolve()
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is a folder or a device, not a file", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder; make it, or write elsewhere")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise OSError(error.errno, f"cannot be written ({error.strerror})", str(path)) from None
+        raise OSError(error.errno, f"cannot be written to ({error.strerror}); write elsewhere", str(path)) from None
 
 
 def _cause(error: Exception, temporary: Path, path: Path) -> OSError | None:

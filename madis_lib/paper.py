@@ -501,6 +501,8 @@ CHOICES = (
     Choice("method.layout", "evenly spread", "evenly spread", "uniform", _SAME),
     Choice("method.weighting", "1/t, t uniform", "1/p, p = 0.999 t + 0.001", "paper", _PAPER),
     Choice("method.protocol", "-", "its own", "paper", "--protocol release trains by the other"),
+    Choice("row_pretrain", "-", "-", None, "rows of ablations are trained as long as the rest"),
+    Choice("row_finetune", "-", "-", None, "rows of ablations are trained as long as the rest"),
     Choice("tokens_per_step", "k = 4", "3, then 4 x 23, then 5", 4, "as the paper; pivots exact"),
     Choice("madis_lib.diffusion:T_MIN", "-", "0.001", 1e-3, _RELEASE),
     Choice("seeds", "-", "1234", (1234,), "as the release; one, so orderings stay inconclusive"),
@@ -988,7 +990,7 @@ CLAIMS = (
            "tokenizer's own."),
 
     _better("fig9.lower_loss", "§4.2, Fig. 9", "utc", ["none"],
-            "At the same epoch, training loss is lower with UTC.",
+            "At the same epoch, training loss is lower with UTC.",  # on other canvases: notebook 05
             columns=("csl.train_loss",), scope="CSL-Daily train"),
     _better("fig9.higher_validation", "§4.2, Fig. 9", "utc", ["none"],
             "At the same epoch, validation SiBLEU is higher with UTC.",

@@ -109,6 +109,9 @@ class Preset:
     tokenizer_warmup: int = 0  # first updates, without the codes
     tokens_per_step: int = 4  # k of Eq. 4
     method: Method = Method()
+    # rows of ablations are trained for as long as each other; None: as long as the headline
+    row_pretrain: TrainConfig | None = None
+    row_finetune: TrainConfig | None = None
     seeds: tuple[int, ...] = (0,)
     languages: dict[str, str] = field(
         default_factory=lambda: {"csl": "zh", "phoenix": "de", "how2sign": "en"}
@@ -131,6 +134,8 @@ def quick() -> Preset:
         tokenizer_warmup=150,
         pretrain=TrainConfig(700, 16, 4e-3, warmup=100, grad_clip=1.0),
         finetune=TrainConfig(800, 16, 3e-3, warmup=100, grad_clip=1.0),
+        row_pretrain=TrainConfig(100, 16, 4e-3, warmup=20, grad_clip=1.0),
+        row_finetune=TrainConfig(120, 16, 3e-3, warmup=20, grad_clip=1.0),
     )
 
 
@@ -149,6 +154,8 @@ def laptop() -> Preset:
         tokenizer_warmup=300,
         pretrain=TrainConfig(5000, 16, 4e-3, warmup=200, grad_clip=1.0),
         finetune=TrainConfig(7000, 16, 3e-3, warmup=200, grad_clip=1.0),
+        row_pretrain=TrainConfig(1500, 16, 4e-3, warmup=100, grad_clip=1.0),
+        row_finetune=TrainConfig(2000, 16, 3e-3, warmup=100, grad_clip=1.0),
     )
 
 

@@ -27,8 +27,10 @@ def test_a_device_or_a_folder_is_never_replaced(tmp_path):
         with pytest.raises(OSError, match="not a file"):
             check_writable(tmp_path / name)
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "folder").is_dir()
-    with pytest.raises(OSError, match="cannot be written"):
-        check_writable(tmp_path / "absent" / "file")
+    (tmp_path / "broken").symlink_to(tmp_path / "absent" / "file")
+    for name in ("absent/file", "broken"):
+        with pytest.raises(FileNotFoundError, match="absent: no such folder"):
+            check_writable(tmp_path / name)
 
 
 def test_a_link_stays_a_link(tmp_path):

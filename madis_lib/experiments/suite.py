@@ -112,6 +112,18 @@ class Suite:
         changed = replace(size, method=replace(self.preset.method, **changes))
         return Suite(changed, self.store.root.parent, self.data, self.seed, self.store.world)
 
+    def row(self, pretrain: bool = False, **changes: Any) -> Suite:
+        """A row of an ablation: its :class:`Method` changed, all else as in every other row.
+
+        Rows have a number of updates of their own, and start from the same pretrained weights;
+        with ``pretrain`` (where the change alters pretraining) each is pretrained too.
+        """
+        p = self.preset
+        size = replace(p, finetune=p.row_finetune or p.finetune)
+        if pretrain:
+            size = replace(size, pretrain=p.row_pretrain or p.pretrain)
+        return self.variant(size, **changes)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """For other processes (:mod:`workers`): the same runs, nothing read yet."""
         return Suite, (self.preset, self.store.root.parent, self.data, self.seed)

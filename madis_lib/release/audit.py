@@ -95,7 +95,7 @@ DIFFERENCES = (
         "t uniform on (0, 1), each token masked with probability t, loss weighted by 1/t; then UTC changes what is masked, and the weight is not mentioned again.",
         "p = 0.999 t + 0.001, weight 1/p, under UTC too, where no position is masked with probability p.",
         "Odd positions count 1.69 times, those of the half grid 0.48, those of the quarter grid 0.14: no longer the diffusion bound.",
-        "The paper's letter, hence the same: `objectives.finetuning_loss`. Notebook 05 goes into it."),
+        "The paper's letter, hence the same: `objectives.finetuning_loss`. The weight that makes it a bound again is an option, `utc.bound_weight`, and notebook 05 goes into it."),
     Difference(
         "U5", "sampling", "whose confidence", CHECKED, "§3.3",
         "Tokens of highest confidence come first, the maximum of their probabilities; of which part is not said.",
@@ -119,7 +119,7 @@ DIFFERENCES = (
         "UTC leaves fewer by over 1e41 times.",
         "–",
         "True in every reading, but loose: 5.3e41 with exponents rounded down, 1.06e42 with whole groups, 1.28e43 as printed.",
-        "`utc.log10_eq5` as printed, `utc.order_count_utc` with whole groups."),
+        "`utc.eq5_readings` has all of them: `utc.log10_eq5` as printed, `utc.order_count_utc` with whole groups."),
     Difference(
         "N3", "orders", "orders of the release's own schedule", ARITHMETIC, "abstract, Eq. 5",
         "The same sentence.",

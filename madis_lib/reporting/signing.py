@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,21 +91,11 @@ def check_request(text: str, language: str, out: Path, temperature: float, seed:
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed {seed} is not possible: give a number from 0 to 2^63 - 1")
 
+    from madis_lib.files import check_writable
     from madis_lib.render.export import check_path
 
     check_path(out)
-    folder = out.parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; make it, or write elsewhere with --out")
-    if out.is_dir():
-        raise IsADirectoryError(f"{out}: is a folder; give the name of a file with --out")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise PermissionError(
-            f"{folder}: cannot be written to ({error.strerror}); write elsewhere with --out"
-        ) from None
+    check_writable(out)
     return CORPUS[language]
 
 

@@ -179,7 +179,7 @@ def test_stored_tokens_must_be_the_checkpoints(evaluate, files, monkeypatch, tmp
         ({"corpus": "bsl"}, ("unknown corpus 'bsl'", "how2sign, csl, phoenix")),
         ({"split": "dev"}, ("unknown split 'dev'", "val")),
         ({"data": "nowhere"}, ("nowhere/CSL-Daily: corpus folder: is missing",)),
-        ({"out": "nowhere/scores.json"}, ("nowhere/scores.json", "in a folder there is")),
+        ({"out": "nowhere/scores.json"}, ("nowhere: no such folder",)),
     ],
 )
 def test_mistakes_are_one_line(evaluate, files, monkeypatch, tmp_path, changes, says):
