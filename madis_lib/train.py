@@ -31,6 +31,11 @@ SAVE_EVERY = 20.0  # seconds between checkpoints, which a kill can cost: for eac
 LOG_POINTS = 100  # a run's history holds about this many averages
 
 
+def device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def generator_for(*key: int) -> torch.Generator:
     """A generator that depends on ``key`` only."""
     state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]

@@ -19,6 +19,7 @@ from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
+from madis_lib.experiments import embedding
 from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, score
 from madis_lib.experiments.store import Run, Store
 from madis_lib.metrics import mpjpe_mm
@@ -27,16 +28,12 @@ from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
 from madis_lib.presets import Preset
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
 from madis_lib.tokenizer import Tokenizer
+from madis_lib.train import device
 
 log = logging.getLogger(__name__)
 CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
-
-
-def device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _present(data: Path) -> tuple[str, ...]:
@@ -179,6 +176,13 @@ class Suite:
         run = self.store.run("text", config, (), work)
         return text_data.load(run.folder / "text")
 
+    @cached_property
+    def statistics(self) -> stats.Stats:
+        """Mean and spread of the features of all training clips."""
+        clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
+        # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
+        return stats.compute(clips, floor=0.1 if self.synthetic else 0.0)
+
     # -- the sign tokenizer -----------------------------------------------------------------
 
     @cached_property
@@ -193,8 +197,7 @@ class Suite:
 
         def work(folder: Path) -> dict[str, Any]:
             clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
-            # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
-            statistics = stats.compute(clips, floor=0.1 if self.synthetic else 0.0)
+            statistics = self.statistics
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
                 tokenizer = Tokenizer(
@@ -385,27 +388,32 @@ class Suite:
         """The true signing of a split."""
         truth = self.truth(corpus, split)
         glosses = None if truth is None else [t["glosses"] for t in truth]
-        return Reference(self.clips(corpus, split), self.tokens(corpus, split), glosses)
+        return Reference(
+            self.clips(corpus, split), self.tokens(corpus, split), glosses,
+            self.texts(corpus, split),
+        )  # fmt: skip
 
     def evaluated(self, corpus: str, split: str = "test") -> Run:
         """Per-sentence scores of MaDiS and the bounds (design: never one without the other).
 
-        Settings are chosen on ``val``; a report shows ``test``.
+        SiCLIP is the fine-grained one of :func:`embedding.trained`, on ground truth only.  Settings are chosen on ``val``; a report shows ``test``.
         """
         body = bodies.load()
         config = {
             "system": self.finetuned(corpus), "corpus": corpus, "split": split,
             "tokens_per_step": self.preset.tokens_per_step, "body": body.fingerprint(),
+            "siclip": embedding.trained(self),
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
+            similarity = embedding.load(self).similarity
             reference, oracle = self.reference(corpus, split), self.oracle(corpus)
             texts = self.texts(corpus, split)
             signed = self.system(corpus).generate(texts)
             outputs = {"MaDiS": ([s.features for s in signed], [s.tokens for s in signed])}
             outputs |= self._bounds(corpus, reference, outputs["MaDiS"])
             scores = {
-                name: score(features, tokens, reference, body, oracle)
+                name: score(features, tokens, reference, body, oracle, similarity=similarity)
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
             }
             return {

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from madis_lib import presets
+from madis_lib import paper, presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance
+from madis_lib.experiments import embedding, provenance
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -137,8 +137,18 @@ def _steps(suite: Suite) -> list[Step]:
         ("tokenizer's quality", lambda: suite.tokenizer_quality, _told_tokenizer),
         ("pretraining", lambda: suite.pretrained, _told_training),
     ]
+    labels = {rung: paper.TABLE_6.row(rung).label for rung in embedding.RUNGS}
+    for rung, label in labels.items():
+        steps.append(
+            (f"SiCLIP, {label}", lambda r=rung: embedding.trained(suite, r), _told_training)
+        )
     for corpus in suite.corpora:
         name = suite.corpus_name(corpus)
+        for rung, label in labels.items():
+            title = f"retrieval, {name}, {label}"
+            steps.append(
+                (title, lambda c=corpus, r=rung: embedding.retrieved(suite, c, r), _told_retrieval)
+            )
         tuned, scored = (
             lambda c=corpus: suite.finetuned(c),
             lambda c=corpus: suite.evaluated(c),
@@ -210,6 +220,15 @@ def _told_training(run: Run) -> str:
     return f"{last['update']} updates, loss {first['loss']:.2f} to {last['loss']:.2f}"
 
 
+def _told_retrieval(run: Run) -> str:
+    told = [
+        f"{row['estimate']:.0f} % of {row['pool'] or run.result['sentences']}"
+        for row in run.result["rows"]
+        if row["direction"] == embedding.DIRECTIONS[0] and row["k"] == 1
+    ]
+    return f"R@1 sign to text {', '.join(told)}"
+
+
 def _told_scores(run: Run) -> str:
     scores = run.result["scores"]["MaDiS"]
     told = f"{len(scores['dtw_body'])} sentences"
@@ -245,6 +264,8 @@ def _write_tables(suite: Suite, folder: Path) -> None:
         frame = tables.results(suite, corpus)
         tables.write(frame, folder / "tables", f"results-{corpus}")
     for name, frame in (
+        ("siclip", tables.siclip(suite)),
+        ("siclip-gains", tables.siclip_gains(suite)),
         ("tokenizer", tables.tokenizer(suite)),
         ("lengths", tables.lengths(suite)),
         ("targets", tables.targets(suite)),
