@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from madis_lib.experiments.suite import Suite
 
 FORMAT = "madis-siclip-1"
-RUNGS: dict[str, dict[str, bool]] = {  # rows of paper.TABLE_6
-    "baseline": {"decoupled": False, "fine_grained": False},
-    "decoupled": {"decoupled": True, "fine_grained": False},
-    "fine_grained": {"decoupled": True, "fine_grained": True},
+RUNGS = {  # rows of paper.TABLE_6: decoupled encoders, fine-grained loss
+    "baseline": (False, False),
+    "decoupled": (True, False),
+    "fine_grained": (True, True),
 }
 BEST = "fine_grained"
 KS = (1, 5, 10)
@@ -145,7 +145,8 @@ def untrained(suite: Suite, rung: str) -> JointEmbedding:
 def _config(suite: Suite, rung: str) -> SiCLIPConfig:
     if rung not in RUNGS:
         raise ValueError(f"unknown rung {rung!r}: choose one of {', '.join(RUNGS)}")
-    return replace(suite.preset.siclip, **RUNGS[rung])
+    decoupled, fine_grained = RUNGS[rung]
+    return replace(suite.preset.siclip, decoupled=decoupled, fine_grained=fine_grained)
 
 
 def trained(suite: Suite, rung: str = BEST) -> Run:

@@ -119,6 +119,9 @@ class ReleasedMaDiS:
             save_file(state, temporary, metadata=metadata)
 
 
+Features = tuple[Tensor, Tensor, Tensor, Tensor]  # of texts and of signings, each with its mask
+
+
 @dataclass(frozen=True)
 class ReleasedSiCLIP:
     """A released SiCLIP: how well texts and signings agree."""
@@ -130,7 +133,7 @@ class ReleasedSiCLIP:
     def _scale(self) -> float:
         return float(self.model.logit_scale.exp())
 
-    def _pool(self, texts: Sequence[str], motions: Sequence[Tensor], masked: bool) -> tuple:
+    def _pool(self, texts: Sequence[str], motions: Sequence[Tensor], masked: bool) -> Features:
         ids, valid = self.text.encode(texts)
         # the rule for lengths is applied to predictions too
         clips = [motion[fit_length(len(motion))] for motion in motions]

@@ -267,11 +267,13 @@ def _picture(svg: Path) -> str:
 def _siclip(suite: Suite) -> str:
     frame = tables.siclip(suite)
     parts = [
-        "<p>SiCLIP puts a sentence and a signing into one space; a signing is good when it finds its "
-        "own sentence there. Before it may judge what MaDiS makes, it has to find true signing. "
-        "Three models, each trained on the training pairs of all corpora: plain CLIP with one "
-        "encoder for the whole body, the same with an encoder for each part, and that with the "
-        "fine-grained loss, which compares token with token.</p>"
+        (
+            "<p>SiCLIP puts a sentence and a signing into one space; a signing is good when it finds its "
+            "own sentence there. Before it may judge what MaDiS makes, it has to find true signing. "
+            "Three models, each trained on the training pairs of all corpora: plain CLIP with one "
+            "encoder for the whole body, the same with an encoder for each part, and that with the "
+            "fine-grained loss, which compares token with token.</p>"
+        )
     ]
     for corpus in suite.corpora:
         grid = tables.siclip_grid(frame, corpus)
@@ -281,16 +283,20 @@ def _siclip(suite: Suite) -> str:
     gains = tables.siclip_gains(suite)
     gains = gains.assign(rung=[paper.TABLE_6.row(r).label for r in gains.rung])
     parts += [
-        '<p><b>What to notice.</b> Recall means nothing without the size of the gallery: compare "in '
-        '45" with "of all", and both with chance. Equal sentences answer each other. '
-        f"{html.escape(tables.siclip_sentence(suite))}</p>",
+        (
+            '<p><b>What to notice.</b> Recall means nothing without the size of the gallery: compare "in '
+            '45" with "of all", and both with chance. Equal sentences answer each other. '
+            f"{html.escape(tables.siclip_sentence(suite))}</p>"
+        ),
         "<h3>What each rung adds to R@1, sign to text, in points</h3>",
         _table(gains.drop(columns="corpus")),
         "<h3>The paper</h3>",
         _table(tables.siclip_reported(suite)),
-        '<p class="note">Brackets: 95 % intervals over sentences (Wilson; of the gains, paired '
-        "bootstrap). One training each. The paper's numbers are on real data and a gallery it does "
-        'not name. All numbers: <a href="tables/siclip.csv">siclip.csv</a>.</p>',
+        (
+            '<p class="note">Brackets: 95 % intervals over sentences (Wilson; of the gains, paired '
+            "bootstrap). One training each. The paper's numbers are on real data and a gallery it does "
+            'not name. All numbers: <a href="tables/siclip.csv">siclip.csv</a>.</p>'
+        ),
     ]
     return "\n".join(parts)
 

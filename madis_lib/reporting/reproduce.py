@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,16 +140,12 @@ def _steps(suite: Suite) -> list[Step]:
     ]
     labels = {rung: paper.TABLE_6.row(rung).label for rung in embedding.RUNGS}
     for rung, label in labels.items():
-        steps.append(
-            (f"SiCLIP, {label}", lambda r=rung: embedding.trained(suite, r), _told_training)
-        )
+        steps.append((f"SiCLIP, {label}", partial(embedding.trained, suite, rung), _told_training))
     for corpus in suite.corpora:
         name = suite.corpus_name(corpus)
         for rung, label in labels.items():
-            title = f"retrieval, {name}, {label}"
-            steps.append(
-                (title, lambda c=corpus, r=rung: embedding.retrieved(suite, c, r), _told_retrieval)
-            )
+            title, find = f"retrieval, {name}, {label}", partial(embedding.retrieved, suite, corpus)
+            steps.append((title, partial(find, rung), _told_retrieval))
         tuned, scored = (
             lambda c=corpus: suite.finetuned(c),
             lambda c=corpus: suite.evaluated(c),

@@ -276,8 +276,8 @@ def siclip(suite: Suite) -> pd.DataFrame:
     """
     rows = []
     for corpus in suite.corpora:
-        common = {"preset": suite.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus)}
-        common["seed"] = suite.preset.seeds[0]
+        name, seed = suite.corpus_name(corpus), suite.preset.seeds[0]
+        common = {"preset": suite.preset.name, "corpus": corpus, "data": name, "seed": seed}
         for rung in embedding.RUNGS:
             result = embedding.retrieved(suite, corpus, rung).result
             about = common | {"rung": rung, "source": MEASURED, "n": result["sentences"]}

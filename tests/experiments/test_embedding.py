@@ -27,7 +27,7 @@ def test_the_rungs_are_those_of_table_6(suite):
     assert len({embedding.trained(suite, rung).key for rung in embedding.RUNGS}) == 3
     for rung, options in embedding.RUNGS.items():
         model = embedding.load(suite, rung).model
-        assert (model.config.decoupled, model.config.fine_grained) == tuple(options.values())
+        assert (model.config.decoupled, model.config.fine_grained) == options
         assert ("whole" in model.encoders) != model.config.decoupled and not model.training
     with pytest.raises(ValueError, match="unknown rung 'best': choose one of baseline, decoupled"):
         embedding.trained(suite, "best")

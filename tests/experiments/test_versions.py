@@ -102,7 +102,7 @@ def _siclip() -> float:
         features = (words, valid.expand(4, 5), model.sign_features(motion, lengths), sign_valid)
         loss = model.loss(*features)
         loss.backward()
-        total += float(loss) + float(model.similarity(*features).abs().sum())
+        total += float(loss.detach() + model.similarity(*features).detach().abs().sum())
         total += float(sum(p.grad.abs().sum() for p in model.parameters() if p.grad is not None))
     return total
 
