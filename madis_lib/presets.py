@@ -147,7 +147,7 @@ def laptop() -> Preset:
         pretrain=TrainConfig(5000, 16, 4e-3, warmup=200, grad_clip=1.0),
         finetune=TrainConfig(7000, 16, 3e-3, warmup=200, grad_clip=1.0),
         siclip=SiCLIPConfig(replace(model, num_layers=2), 48, 64, 2, projection=256, embedding=128),
-        train_siclip=TrainConfig(1500, 64, 1e-3, warmup=100, grad_clip=1.0),
+        train_siclip=TrainConfig(600, 64, 2e-3, warmup=60, grad_clip=1.0),
     )
 
 
