@@ -29,10 +29,8 @@ from madis_lib.presets import SiCLIPConfig
 from madis_lib.vqvae import Encoder, length_mask
 
 HIDDEN = -1e6  # what a softmax sees of a pair with padding
-
-
-# Where a temperature of 0.07, CLIP's, starts the scale (Radford et al. 2021).  The release draws it
-# from a standard normal: a start by chance, with cosines too close together to rank anything.
+# exp(scale) starts at 1 / 0.07, as CLIP's does (Radford et al. 2021).  The release draws the scale
+# from a standard normal: exp(scale) is then about 1, and a softmax of cosines flat at first.
 LOGIT_SCALE = math.log(1 / 0.07)
 
 

@@ -1,7 +1,9 @@
 """SiCLIP trained and measured: the three rungs of Table 6, and the judge of generated signing.
 
-One model for all corpora (§3.4: trained on ground-truth pairs of the training sets).  It depends on
-the corpora only, not on a sign tokenizer or a seed under study, so that one judge serves all.
+The rungs: plain CLIP with one encoder for the whole body; an encoder for each part; and the
+fine-grained loss on top.  Each is one model for all corpora, trained on ground-truth pairs (§3.4).
+It depends on the corpora only, not on a sign tokenizer or a seed under study, so that one judge
+serves all.
 """
 
 from __future__ import annotations
