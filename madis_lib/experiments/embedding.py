@@ -161,6 +161,8 @@ def trained(suite: Suite, rung: str = BEST) -> Run:
         "corpus": suite.corpus, "siclip": _config(suite, rung), "train": p.train_siclip,
         "seed": p.seeds[0],
     }  # fmt: skip
+    if not p.siclip.text.qwen3:
+        _ = suite.text_tokenizer  # a run: every process has to ask for it, not only the first
 
     def work(folder: Path) -> dict[str, Any]:
         texts = [t for c in suite.corpora for t in suite.texts(c, "train")]

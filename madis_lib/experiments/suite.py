@@ -396,7 +396,8 @@ class Suite:
     def evaluated(self, corpus: str, split: str = "test") -> Run:
         """Per-sentence scores of MaDiS and the bounds (design: never one without the other).
 
-        SiCLIP is the fine-grained one of :func:`embedding.trained`, on ground truth only.  Settings are chosen on ``val``; a report shows ``test``.
+        Recall is that of :func:`embedding.trained`'s fine-grained SiCLIP.  Settings are chosen on
+        ``val``; a report shows ``test``.
         """
         body = bodies.load()
         config = {
