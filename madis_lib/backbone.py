@@ -50,6 +50,30 @@ class Backbone(nn.Module):
         )
         del self.qwen3.embed_tokens
 
+    @torch.no_grad()
+    def start_from_qwen3(self, checkpoint: str, first_layers: bool = False) -> Tensor:
+        """Take the stack of a Qwen3 checkpoint; its text rows ``[V, d]``.
+
+        Args:
+            checkpoint: folder or hub name.
+            first_layers: it may have more layers; the others are left out.
+
+        Raises:
+            ValueError: its sizes are not those of the configuration.
+        """
+        source = Qwen3Model.from_pretrained(checkpoint, dtype=torch.float32)
+        weights, mine = source.state_dict(), self.qwen3.state_dict()
+        rows = weights.pop("embed_tokens.weight")
+        if first_layers:
+            weights = {k: v for k, v in weights.items() if k in mine}
+        shapes = [{k: v.shape for k, v in state.items()} for state in (weights, mine)]
+        if shapes[0] != shapes[1] or rows.shape[1:] != mine["norm.weight"].shape:
+            raise ValueError(f"{checkpoint}: sizes differ from the preset's; use one that fits it")
+        if source.config.rope_parameters != self.qwen3.config.rope_parameters:
+            raise ValueError(f"{checkpoint}: its rotary positions are not those of Qwen3-0.6B")
+        self.qwen3.load_state_dict(weights)
+        return rows
+
     def forward(
         self, embeddings: Tensor, valid: Tensor, positions: Tensor, causal: bool = False
     ) -> Tensor:

@@ -56,7 +56,9 @@ def check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise OSError(error.errno, f"cannot be written to ({error.strerror}); write elsewhere", str(path)) from None
+        raise OSError(
+            error.errno, f"cannot be written to ({error.strerror}); write elsewhere", str(path)
+        ) from None
 
 
 def _cause(error: Exception, temporary: Path, path: Path) -> OSError | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Qwen3Model
 
 from madis_lib.backbone import Backbone
 from madis_lib.fusion import MixtureOfParts, mean_of_rows
@@ -62,21 +61,10 @@ class MaDiS(nn.Module):
         Raises:
             ValueError: its sizes are not those of the configuration.
         """
-        source = Qwen3Model.from_pretrained(checkpoint, dtype=torch.float32)
-        weights, rows = source.state_dict(), source.embed_tokens.weight
-        del weights["embed_tokens.weight"]
-        mine = {k: v.shape for k, v in self.backbone.qwen3.state_dict().items()}
-        if (
-            mine != {k: v.shape for k, v in weights.items()}
-            or rows.shape[1:] != mine["norm.weight"]
-        ):
-            raise ValueError(f"{checkpoint}: sizes differ from the preset's; use one that fits it")
-        if source.config.rope_parameters != self.backbone.qwen3.config.rope_parameters:
-            raise ValueError(f"{checkpoint}: its rotary positions are not those of Qwen3-0.6B")
+        rows = self.backbone.start_from_qwen3(checkpoint)
         text = self.vocab.text_size
         if len(rows) < text:
             raise ValueError(f"{checkpoint}: {len(rows)} embedding rows for {text} text tokens")
-        self.backbone.qwen3.load_state_dict(weights)
         self.embed.weight[:text] = rows[:text]
         new = torch.randn_like(self.embed.weight[text:])
         self.embed.weight[text:] = rows.mean(0) + 0.01 * rows.std(0) * new

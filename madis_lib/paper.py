@@ -496,6 +496,41 @@ CHOICES = (
         ("150, each corpus", "150, each corpus", 150),
         ("2e-4; How2Sign 5e-4", "as the paper, for every corpus"),
     ),
+    *(
+        Choice(f"siclip.text.{name}", "-", "Qwen3's first 14 layers", value, _RELEASE)
+        for name, value in (
+            ("hidden_size", 1024),
+            ("num_layers", 14),
+            ("num_heads", 16),
+            ("num_kv_heads", 8),
+            ("head_dim", 128),
+            ("intermediate_size", 3072),
+        )
+    ),
+    Choice("siclip.text.max_tokens", "-", "-", 100, "the model's; a text tower has no canvas"),
+    Choice("siclip.text.text_vocab", "-", "a trimmed vocabulary", 151_669, "all rows of Qwen3"),
+    Choice("siclip.text.qwen3", "-", "trimmed Qwen3", "Qwen/Qwen3-0.6B-Base", "the untrimmed one"),
+    Choice("siclip.width", "-", "512", 512, _RELEASE),
+    Choice("siclip.code_dim", "-", "512", 512, _RELEASE),
+    Choice("siclip.depth", "-", "3 blocks, dilations 9, 3, 1", 3, _RELEASE),
+    Choice("siclip.projection", "-", "3072", 3072, _RELEASE),
+    Choice("siclip.embedding", "-", "512", 512, _RELEASE),
+    Choice("siclip.decoupled", "Table 6's best", "three encoders", True, _SAME),
+    Choice("siclip.fine_grained", "Table 6's best", "token to token", True, _SAME),
+    *(
+        Choice(f"train_siclip.{name}", "-", "no SiCLIP training in it", value, "ours")
+        for name, value in (
+            ("epochs", 100),
+            ("updates", 0),
+            ("batch_size", 256),
+            ("learning_rate", 2e-4),
+            ("final_learning_rate", 1e-6),
+            ("warmup", 0),
+            ("betas", (0.9, 0.99)),
+            ("weight_decay", 0.0),
+            ("grad_clip", None),
+        )
+    ),
     Choice("method.alpha", "0.5", "0.5", 0.5, _SAME),
     Choice("method.checkpoints", "0.75 and 0.5", "0.75 and 0.5", (0.75, 0.5), _SAME),
     Choice("method.layout", "evenly spread", "evenly spread", "uniform", _SAME),

@@ -51,6 +51,20 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class SiCLIPConfig:
+    """The joint embedding (MaDiS §3.4); the last two are what Table 6 varies."""
+
+    text: ModelConfig  # the text tower: ``text_vocab`` rows and the stack
+    width: int  # of the sign encoders, as the next two
+    code_dim: int
+    depth: int
+    projection: int  # hidden width of both projections
+    embedding: int  # of the space that text and signing share
+    decoupled: bool = True  # an encoder for each part, else one for the whole body
+    fine_grained: bool = True  # token to token, else one vector a text and a signing
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """AdamW with a cosine learning rate, for a number of updates or of ``epochs``."""
 
@@ -105,6 +119,8 @@ class Preset:
     train_tokenizer: TrainConfig
     pretrain: TrainConfig
     finetune: TrainConfig
+    siclip: SiCLIPConfig  # its text tower reads with the model's tokenizer
+    train_siclip: TrainConfig
     tokenizer_window: int  # frames of a clip that one tokenizer update looks at
     tokenizer_warmup: int = 0  # first updates, without the codes
     tokens_per_step: int = 4  # k of Eq. 4
@@ -124,11 +140,12 @@ def quick() -> Preset:
     Expect MaDiS to beat every bound on every metric, at 60 to 75 % gloss error, and the tokenizer
     to read back at 8 to 17 %: enough to see each part work, not to judge the paper.
     """
+    model = ModelConfig(96, 3, 4, 2, 24, 256, max_tokens=36, text_vocab=512)
     return Preset(
         name="quick",
         corpus=CorpusConfig(signs=48, train=600, dev=40, test=60, glosses=(2, 5)),
         tokenizer=TokenizerConfig(codes=(192, 96, 96), width=64, code_dim=64, decay=0.9),
-        model=ModelConfig(96, 3, 4, 2, 24, 256, max_tokens=36, text_vocab=512),
+        model=model,
         train_tokenizer=TrainConfig(1700, 128, 3e-3, warmup=50),
         tokenizer_window=32,
         tokenizer_warmup=150,
@@ -136,6 +153,8 @@ def quick() -> Preset:
         finetune=TrainConfig(800, 16, 3e-3, warmup=100, grad_clip=1.0),
         row_pretrain=TrainConfig(100, 16, 4e-3, warmup=20, grad_clip=1.0),
         row_finetune=TrainConfig(120, 16, 3e-3, warmup=20, grad_clip=1.0),
+        siclip=SiCLIPConfig(replace(model, num_layers=2), 32, 32, 2, projection=128, embedding=64),
+        train_siclip=TrainConfig(100, 48, 3e-3, warmup=20, grad_clip=1.0),
     )
 
 
@@ -144,11 +163,12 @@ def laptop() -> Preset:
 
     Expect every bound beaten, about 30 % gloss error, and a tokenizer that reads back at 5 %.
     """
+    model = ModelConfig(128, 4, 4, 2, 32, 384, max_tokens=52, text_vocab=1024)
     return Preset(
         name="laptop",
         corpus=CorpusConfig(signs=120, train=2400, dev=200, test=200, glosses=(3, 8)),
         tokenizer=TokenizerConfig(codes=(384, 192, 192), width=64, code_dim=64, decay=0.9),
-        model=ModelConfig(128, 4, 4, 2, 32, 384, max_tokens=52, text_vocab=1024),
+        model=model,
         train_tokenizer=TrainConfig(3000, 256, 3e-3, warmup=100),
         tokenizer_window=32,
         tokenizer_warmup=300,
@@ -156,18 +176,25 @@ def laptop() -> Preset:
         finetune=TrainConfig(7000, 16, 3e-3, warmup=200, grad_clip=1.0),
         row_pretrain=TrainConfig(1500, 16, 4e-3, warmup=100, grad_clip=1.0),
         row_finetune=TrainConfig(2000, 16, 3e-3, warmup=100, grad_clip=1.0),
+        siclip=SiCLIPConfig(replace(model, num_layers=2), 48, 64, 2, projection=256, embedding=128),
+        train_siclip=TrainConfig(600, 64, 2e-3, warmup=60, grad_clip=1.0),
     )
 
 
 def gpu() -> Preset:
     """SignWorld, larger, five seeds: meant for one recent GPU; not run yet."""
+    model = ModelConfig(256, 6, 8, 4, 32, 768, max_tokens=52, text_vocab=2048)
     return replace(
         laptop(),
         name="gpu",
         corpus=CorpusConfig(signs=160, train=6000, dev=300, test=300, glosses=(3, 8)),
-        model=ModelConfig(256, 6, 8, 4, 32, 768, max_tokens=52, text_vocab=2048),
+        model=model,
         pretrain=TrainConfig(6000, 128, 1e-3, warmup=200),
         finetune=TrainConfig(6000, 128, 1e-3, warmup=200),
+        siclip=SiCLIPConfig(
+            replace(model, num_layers=3), 128, 128, 3, projection=512, embedding=256
+        ),
+        train_siclip=TrainConfig(4000, 192, 1e-3, warmup=200, grad_clip=1.0),
         seeds=(0, 1, 2, 3, 4),
     )
 
@@ -181,22 +208,27 @@ def paper() -> Preset:
 
     The model has 613.6 M parameters: 440.5 M in the layers, 155.8 M in the embedding rows, 14.2 M
     in the latent heads, 3.1 M in the mixture of parts; each VQ-VAE has 18.8 M.  ``madis bench
-    paper`` measures what an update takes; not trained yet.
+    paper`` measures what an update takes; not trained yet.  SiCLIP has the release's sizes; how the
+    authors trained it is told nowhere, so its batch, rate and epochs are ours.
     """
+    model = ModelConfig(
+        1024, 28, 16, 8, 128, 3072, max_tokens=100, text_vocab=151_669, qwen3="Qwen/Qwen3-0.6B-Base"
+    )
     return Preset(
         name="paper",
         corpus=laptop().corpus,  # of SignWorld, for a rehearsal without the real data
         tokenizer=TokenizerConfig(codes=(96, 192, 192), width=512, code_dim=512),
-        model=ModelConfig(
-            1024, 28, 16, 8, 128, 3072, max_tokens=100, text_vocab=151_669,
-            qwen3="Qwen/Qwen3-0.6B-Base",
-        ),
+        model=model,
         train_tokenizer=TrainConfig(0, 1920, 2e-4, epochs=500),
         tokenizer_window=400,
         pretrain=TrainConfig(0, 256, 2e-4, epochs=200),
         finetune=TrainConfig(0, 256, 2e-4, epochs=150),
+        siclip=SiCLIPConfig(
+            replace(model, num_layers=14), 512, 512, 3, projection=3072, embedding=512
+        ),
+        train_siclip=TrainConfig(0, 256, 2e-4, epochs=100),
         seeds=(1234,),
-    )  # fmt: skip
+    )
 
 
 PRESETS: dict[str, Callable[[], Preset]] = {

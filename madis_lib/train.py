@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,22 @@ History = list[dict[str, float]]
 
 SAVE_EVERY = 20.0  # seconds between checkpoints, which a kill can cost: for each one writing takes
 LOG_POINTS = 100  # a run's history holds about this many averages
+
+
+def device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For runs that may be made side by side: on a CPU, their last bits depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def generator_for(*key: int) -> torch.Generator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,25 @@ from madis_lib.parts import PARTS
 
 Streams = tuple[Sequence[int], Sequence[int], Sequence[int]]
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
+POOL = 45  # sentences a signing searches in the release; MaDiS §4 names no gallery
 
 
 @dataclass(frozen=True)
 class Reference:
     """The true signing of a test split.
 
-    features ``[T, 133]``, tokens ``[L, 3]`` and, on SignWorld, glosses, one entry per sentence.
+    features ``[T, 133]``, tokens ``[L, 3]`` and, on SignWorld, glosses, one entry per sentence;
+    the texts are what SiCLIP searches.
     """
 
     features: Sequence[np.ndarray]
     tokens: Sequence[np.ndarray]
     glosses: Sequence[Sequence[str]] | None
+    texts: Sequence[str] | None = None
+
+
+# Texts and motions to similarities [signings, texts]: JointEmbedding.similarity
+Similarity = Callable[[Sequence[str], Sequence[np.ndarray]], np.ndarray]
 
 
 def streams(tokens: np.ndarray | Streams) -> Streams:
@@ -55,6 +62,7 @@ def score(
     oracle: Oracle | None,
     max_order: int = 4,
     betas: Sequence[float] | None = None,
+    similarity: Similarity | None = None,
 ) -> dict[str, Any]:
     """Per-sentence scores of one system: what every table is made from.
 
@@ -67,12 +75,14 @@ def score(
         oracle: reads glosses off motion; None on real data.
         max_order: of SiBLEU; 4 is the paper's, 1 the release's.
         betas: SMPL-X shape ``[10]`` of the body; by default the mean shape.
+        similarity: SiCLIP's; the reference must hold the texts.
 
     Returns:
         lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
         ``mm_body``, ``mm_hands`` (millimetres per aligned frame pair), ``length_ratio``,
-        ``bleu`` (BLEU counts per part), and ``gloss_edits``, ``gloss_length``, ``read`` with an
-        oracle.
+        ``bleu`` (BLEU counts per part); ``siclip_hits`` and ``siclip_hits_45`` (whether a signing
+        finds its text among all, and in pools of 45 in the order of the split) with a similarity;
+        ``gloss_edits``, ``gloss_length`` and ``read`` with an oracle.
     """
     rows: dict[str, list[Any]] = {
         k: [] for k in ("dtw_body", "dtw_hands", "mm_body", "mm_hands", "length_ratio")
@@ -95,6 +105,12 @@ def score(
         ).tolist()
         for p, part in enumerate(PARTS)
     }
+    if similarity is not None:
+        if reference.texts is None:
+            raise ValueError("the reference holds no texts: SiCLIP needs them")
+        found = similarity(reference.texts, features)
+        for key, pool in (("siclip_hits", None), ("siclip_hits_45", POOL)):
+            scores[key] = metrics.retrieval_hits(found, 1, pool, reference.texts).tolist()
     if oracle is not None and reference.glosses is not None:
         read = [oracle.read(f) for f in features]
         counts = metrics.gloss_error_counts(read, reference.glosses)
@@ -122,9 +138,16 @@ METRICS = {
         Metric("mm_hands", "aligned error hands", "mm", -1),
         Metric("sibleu_body", "SiBLEU body", "", 1),
         Metric("sibleu_hands", "SiBLEU hands", "", 1),
+        Metric("r1", "SiCLIP R@1", "%", 1),
+        Metric("r1_45", f"SiCLIP R@1 in {POOL}", "%", 1),
         Metric("gloss_error", "gloss error", "%", -1),
     )
 }
+
+
+SOMETIMES = {  # what a metric is made from that not every system or corpus has
+    "r1": "siclip_hits", "r1_45": "siclip_hits_45", "gloss_error": "gloss_edits",
+}  # fmt: skip
 
 
 def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> float:
@@ -137,6 +160,8 @@ def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> float:
     if metric == "gloss_error":
         edits, length = (np.array(scores[k])[chosen].sum() for k in ("gloss_edits", "gloss_length"))
         return float(100 * edits / length)
+    if metric in ("r1", "r1_45"):
+        return float(100 * np.array(scores[SOMETIMES[metric]])[chosen].mean())
     return float(np.array(scores[metric])[chosen].mean())
 
 
@@ -168,4 +193,4 @@ def beats(a: dict[str, Any], b: dict[str, Any], metric: str) -> bool | None:
 
 def available(scores: dict[str, Any]) -> list[str]:
     """The metrics these scores hold."""
-    return [m for m in METRICS if m != "gloss_error" or "gloss_edits" in scores]
+    return [m for m in METRICS if m not in SOMETIMES or SOMETIMES[m] in scores]

@@ -99,7 +99,7 @@ def sign_to_text(
     similarity = siclip.similarity(texts, motions).T
     rows = []
     for pool, gallery in ((None, f"all {len(texts)}"), (POOL, f"pools of up to {POOL}")):
-        found = metrics.retrieval(similarity, KS, pool)
+        found = metrics.retrieval(similarity, KS, pool, texts)
         rows += [
             Row(f"{name} sign to text, {gallery}", value, "%") for name, value in found.items()
         ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +20,7 @@ from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import protocols
+from madis_lib.experiments import embedding, protocols
 from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, score
 from madis_lib.experiments.protocols import Protocol
 from madis_lib.experiments.store import Run, Store
@@ -32,28 +30,13 @@ from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
 from madis_lib.presets import Preset
 from madis_lib.systems.madis import MaDiSSystem
 from madis_lib.tokenizer import Tokenizer
+from madis_lib.train import device, one_thread
 
 log = logging.getLogger(__name__)
 CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
 UTC = ("checkpoints", "layout", "weighting")  # of Method: what fine-tuning masks
-
-
-def device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For runs that are made side by side (:mod:`workers`): on a CPU, their last bits depend on it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _present(data: Path) -> tuple[str, ...]:
@@ -226,6 +209,13 @@ class Suite:
         run = self.store.run("text", config, (), work)
         return text_data.load(run.folder / "text")
 
+    @cached_property
+    def statistics(self) -> stats.Stats:
+        """Mean and spread of the features of all training clips."""
+        clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
+        # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
+        return stats.compute(clips, floor=0.1 if self.synthetic else 0.0)
+
     # -- the sign tokenizer -----------------------------------------------------------------
 
     @cached_property
@@ -240,8 +230,7 @@ class Suite:
 
         def work(folder: Path) -> dict[str, Any]:
             clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
-            # SignWorld's fitting noise is half a degree: what moves less than a few is mostly noise
-            statistics = stats.compute(clips, floor=0.1 if self.synthetic else 0.0)
+            statistics = self.statistics
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
                 tokenizer = Tokenizer(
@@ -436,20 +425,26 @@ class Suite:
         """The true signing of a split."""
         truth = self.truth(corpus, split)
         glosses = None if truth is None else [t["glosses"] for t in truth]
-        return Reference(self.clips(corpus, split), self.tokens(corpus, split), glosses)
+        return Reference(
+            self.clips(corpus, split), self.tokens(corpus, split), glosses,
+            self.texts(corpus, split),
+        )  # fmt: skip
 
     def evaluated(self, corpus: str, split: str = "test") -> Run:
         """Per-sentence scores of MaDiS and the bounds (design: never one without the other).
 
-        Settings are chosen on ``val``; a report shows ``test``.
+        Recall is that of :func:`embedding.trained`'s fine-grained SiCLIP.  Settings are chosen on
+        ``val``; a report shows ``test``.
         """
         body = bodies.load()
         config = {
             "system": self.finetuned(corpus), "corpus": corpus, "split": split,
             "tokens_per_step": self.preset.tokens_per_step, "body": body.fingerprint(),
+            "siclip": embedding.trained(self),
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
+            similarity = embedding.load(self).similarity
             reference, oracle = self.reference(corpus, split), self.oracle(corpus)
             texts = self.texts(corpus, split)
             signed = self.protocol.sign(self.system(corpus), texts, self.preset.method)
@@ -458,7 +453,7 @@ class Suite:
             scores = {
                 name: score(
                     features, tokens, reference, body, oracle,
-                    self.protocol.max_order, self.protocol.betas,
+                    self.protocol.max_order, self.protocol.betas, similarity,
                 )
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
             }  # fmt: skip

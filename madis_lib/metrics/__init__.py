@@ -38,7 +38,7 @@ from madis_lib.metrics.intervals import (
     spearman,
     wilson_interval,
 )
-from madis_lib.metrics.retrieval import retrieval, retrieval_hits
+from madis_lib.metrics.retrieval import chance_hits, retrieval, retrieval_hits
 from madis_lib.metrics.sibleu import sibleu, sibleu_from_statistics, sibleu_statistics
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "accumulated_cost",
     "bootstrap_interval",
     "bootstrap_statistic",
+    "chance_hits",
     "dtw_from_cost",
     "dtw_jpe",
     "dtw_jpe_many",

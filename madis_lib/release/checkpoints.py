@@ -16,13 +16,13 @@ from madis_lib.data import text as text_data
 from madis_lib.data.errors import DataError, MissingDataError
 from madis_lib.model import MaDiS
 from madis_lib.parts import PARTS
-from madis_lib.presets import ModelConfig
+from madis_lib.presets import ModelConfig, SiCLIPConfig
 from madis_lib.release import model_names, shapes, tokenizer_names
 from madis_lib.release import siclip as siclip_names
 from madis_lib.release.generation import SIZE
 from madis_lib.release.system import FORMAT, ReleasedMaDiS, ReleasedSiCLIP, Text
 from madis_lib.release.torch_zip import TorchZip
-from madis_lib.siclip import SiCLIP, SiCLIPConfig
+from madis_lib.siclip import SiCLIP
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.vocab import Vocab
 

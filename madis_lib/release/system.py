@@ -23,7 +23,6 @@ from madis_lib.release import generation
 from madis_lib.release import siclip as quirk
 from madis_lib.release.generation import Streams
 from madis_lib.siclip import SiCLIP
-from madis_lib.siclip import views as paper_views
 from madis_lib.tokenizer import Tokenizer
 
 FORMAT = "madis-release-1"
@@ -120,6 +119,9 @@ class ReleasedMaDiS:
             save_file(state, temporary, metadata=metadata)
 
 
+Features = tuple[Tensor, Tensor, Tensor, Tensor]  # of texts and of signings, each with its mask
+
+
 @dataclass(frozen=True)
 class ReleasedSiCLIP:
     """A released SiCLIP: how well texts and signings agree."""
@@ -127,7 +129,11 @@ class ReleasedSiCLIP:
     model: SiCLIP
     text: Text
 
-    def _pool(self, texts: Sequence[str], motions: Sequence[Tensor], masked: bool) -> tuple:
+    @property
+    def _scale(self) -> float:
+        return float(self.model.logit_scale.exp())
+
+    def _pool(self, texts: Sequence[str], motions: Sequence[Tensor], masked: bool) -> Features:
         ids, valid = self.text.encode(texts)
         # the rule for lengths is applied to predictions too
         clips = [motion[fit_length(len(motion))] for motion in motions]
@@ -148,7 +154,8 @@ class ReleasedSiCLIP:
         found = []
         for first in range(0, len(texts), quirk.POOL):
             chosen = slice(first, first + quirk.POOL)
-            found.append(quirk.views(*self._pool(texts[chosen], motions[chosen], False))[1].numpy())
+            features, scale = self._pool(texts[chosen], motions[chosen], False), self._scale
+            found.append((quirk.views(*features, scale)[1] / scale).numpy())
         return found
 
     @torch.no_grad()
@@ -160,6 +167,8 @@ class ReleasedSiCLIP:
         blocks = [self._pool(texts[i : i + block], motions[i : i + block], True) for i in starts]
         rows = []
         for text, text_valid, _, _ in blocks:
-            row = [paper_views(text, text_valid, s, valid)[1] for _, _, s, valid in blocks]
+            row = [
+                self.model.similarity(text, text_valid, sign, valid) for _, _, sign, valid in blocks
+            ]
             rows.append(torch.cat(row, 1))
         return torch.cat(rows).numpy()

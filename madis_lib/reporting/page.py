@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from madis_lib import paper
 from madis_lib.data import signworld
 from madis_lib.experiments.suite import SPLITS, Suite
 from madis_lib.files import atomic_write
@@ -29,6 +30,7 @@ SECTIONS = {
     "results": "Results",
     "method": "The method in five formulas",
     "figures": "Figures",
+    "siclip": "SiCLIP, the judge (Table 6)",
     "tokenizer": "The sign tokenizer",
     "training": "Training",
     "corpus": "The corpus",
@@ -55,6 +57,7 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
         "results": _results(suite, folder),
         "method": _method(),
         "figures": _figures(folder),
+        "siclip": _siclip(suite),
         "tokenizer": _tokenizer(suite),
         "training": _figure(folder, "training"),
         "corpus": _corpus(suite, folder),
@@ -260,6 +263,43 @@ def _picture(svg: Path) -> str:
     with Image.open(svg.with_suffix(".png")) as picture:
         picture.convert("RGB").save(buffer, "WEBP", quality=86, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _siclip(suite: Suite) -> str:
+    frame = tables.siclip(suite)
+    parts = [
+        (
+            "<p>SiCLIP puts a sentence and a signing into one space; a signing is good when it finds its "
+            "own sentence there. Before it may judge what MaDiS makes, it has to find true signing. "
+            "Three models, each trained on the training pairs of all corpora: plain CLIP with one "
+            "encoder for the whole body, the same with an encoder for each part, and that with the "
+            "fine-grained loss, which compares token with token.</p>"
+        )
+    ]
+    for corpus in suite.corpora:
+        grid = tables.siclip_grid(frame, corpus)
+        n = int(frame[frame.corpus == corpus].n.iloc[0])
+        name = html.escape(suite.corpus_name(corpus))
+        parts.append(f"<h3>{name}, true signing of {n} test sentences, percent</h3>{_table(grid)}")
+    gains = tables.siclip_gains(suite)
+    gains = gains.assign(rung=[paper.TABLE_6.row(r).label for r in gains.rung])
+    parts += [
+        (
+            '<p><b>What to notice.</b> Recall means nothing without the size of the gallery: compare "in '
+            '45" with "of all", and both with chance. Equal sentences answer each other. '
+            f"{html.escape(tables.siclip_sentence(suite))}</p>"
+        ),
+        "<h3>What each rung adds to R@1, sign to text, in points</h3>",
+        _table(gains.drop(columns="corpus")),
+        "<h3>The paper</h3>",
+        _table(tables.siclip_reported(suite)),
+        (
+            '<p class="note">Brackets: 95 % intervals over sentences (Wilson; of the gains, paired '
+            "bootstrap). One training each. The paper's numbers are on real data and a gallery it does "
+            'not name. All numbers: <a href="tables/siclip.csv">siclip.csv</a>.</p>'
+        ),
+    ]
+    return "\n".join(parts)
 
 
 def _tokenizer(suite: Suite) -> str:

@@ -14,9 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from madis_lib import presets
+from madis_lib import paper, presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance, workers
+from madis_lib.experiments import embedding, provenance, workers
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -186,6 +186,7 @@ def _steps(suite: Suite) -> list[Step]:
         return partial(getattr, suite, name)
 
     names = {c: suite.corpus_name(c) for c in suite.corpora}
+    rungs = {rung: paper.TABLE_6.row(rung).label for rung in embedding.RUNGS}
     return [
         Step("corpus", run("corpus"), lambda made: _told_corpus(suite, made), 0),
         Step("sign tokenizer", run("tokenizer_run"), _told_training, 1),
@@ -195,6 +196,20 @@ def _steps(suite: Suite) -> list[Step]:
         *(
             Step(f"fine-tuning, {name}", partial(Suite.finetuned, suite, c), _told_training, 5)
             for c, name in names.items()
+        ),
+        *(
+            Step(f"SiCLIP, {label}", partial(embedding.trained, suite, rung), _told_training, 5)
+            for rung, label in rungs.items()
+        ),
+        *(
+            Step(
+                f"retrieval, {name}, {label}",
+                partial(embedding.retrieved, suite, c, rung),
+                _told_retrieval,
+                6,
+            )
+            for c, name in names.items()
+            for rung, label in rungs.items()
         ),
         *(
             Step(
@@ -271,6 +286,15 @@ def _told_training(run: Run) -> str:
     return f"{last['update']} updates, loss {first['loss']:.2f} to {last['loss']:.2f}"
 
 
+def _told_retrieval(run: Run) -> str:
+    told = [
+        f"{row['estimate']:.0f} % of {row['pool'] or run.result['sentences']}"
+        for row in run.result["rows"]
+        if row["direction"] == embedding.DIRECTIONS[0] and row["k"] == 1
+    ]
+    return f"R@1 sign to text {', '.join(told)}"
+
+
 def _told_scores(run: Run) -> str:
     scores = run.result["scores"]["MaDiS"]
     told = f"{len(scores['dtw_body'])} sentences"
@@ -307,6 +331,8 @@ def _write_tables(suite: Suite, folder: Path) -> None:
         frame = tables.results(suite, corpus)
         tables.write(frame, folder / "tables", f"results-{corpus}")
     for name, frame in (
+        ("siclip", tables.siclip(suite)),
+        ("siclip-gains", tables.siclip_gains(suite)),
         ("tokenizer", tables.tokenizer(suite)),
         ("lengths", tables.lengths(suite)),
         ("targets", tables.targets(suite)),

@@ -21,7 +21,8 @@ def made_up(n: int = 30, seed: int = 0, worse: float = 0.0) -> dict:
     scores["gloss_edits"] = [
         int(x) for x in np.minimum(scores["gloss_length"], 1 + 3 * worse).astype(int)
     ]
-    return scores
+    hits = (rng.random(n) < 0.9 - 0.8 * worse).astype(float).tolist()
+    return scores | {"siclip_hits": hits, "siclip_hits_45": hits}
 
 
 def every(scores: dict) -> np.ndarray:
@@ -38,6 +39,8 @@ def test_values_by_hand():
         },
         "gloss_edits": [1, 0, 4],
         "gloss_length": [2, 2, 4],
+        "siclip_hits": [0.0, 1.0, 0.5],
+        "siclip_hits_45": [1.0, 1.0, 0.5],
     }  # fmt: skip
     all_three, repeated = np.arange(3), np.array([2, 2, 0])
     assert value(scores, "dtw_body", all_three) == 3.0
@@ -45,6 +48,8 @@ def test_values_by_hand():
     assert value(scores, "gloss_error", all_three) == 62.5
     assert value(scores, "gloss_error", repeated) == 90.0
     assert value(scores, "sibleu_body", all_three) == pytest.approx(100)
+    assert value(scores, "r1", all_three) == 50
+    assert value(scores, "r1_45", repeated) == pytest.approx(200 / 3)
     apart = metrics.sibleu([[7, 7, 7, 7, 7]] * 3, [[1, 2, 3, 4, 5]] * 3)
     assert value(scores, "sibleu_hands", all_three) == pytest.approx((100 + apart) / 2)
 
@@ -91,11 +96,13 @@ def test_noise_is_not_separated():
     assert beats(scores, noisy, "dtw_body") is None
 
 
-def test_gloss_error_only_where_there_is_truth():
+def test_gloss_error_only_where_there_is_truth_and_recall_where_there_is_siclip():
     scores = made_up()
     assert evaluate.available(scores) == list(METRICS)
     del scores["gloss_edits"]
     assert evaluate.available(scores) == [m for m in METRICS if m != "gloss_error"]
+    del scores["siclip_hits"], scores["siclip_hits_45"]
+    assert not {"r1", "r1_45"} & set(evaluate.available(scores))
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +159,27 @@ def test_every_sentence_needs_an_answer(body):
     true, tokens = [motion(8)] * 2, [np.zeros((2, 3), int)] * 2
     with pytest.raises(ValueError, match="zip"):
         evaluate.score(true[:1], tokens, Reference(true, tokens, None), body, None)
+
+
+def test_signings_search_the_texts(body):
+    """Rows are signings; pools are consecutive; an equal text is an answer too."""
+    n = 47
+    true, tokens = [motion(4)] * n, [np.zeros((1, 3), int)] * n
+    texts = [f"text {i}" for i in range(n - 1)] + ["text 0"]
+    found = np.eye(n)
+    found[3, 46] = 2.0  # finds the last text instead of its own: only outside its pool
+    found[46] = np.eye(n)[0]  # finds the first text, which says the same
+
+    def similarity(asked, clips):
+        assert list(asked) == texts and len(clips) == n
+        return found
+
+    reference = Reference(true, tokens, None, texts)
+    scores = evaluate.score(true, tokens, reference, body, None, similarity=similarity)
+    assert [i for i in range(n) if scores["siclip_hits"][i] != 1] == [3]
+    assert scores["siclip_hits_45"][:45] == [1.0] * 45
+    assert scores["siclip_hits_45"][45:] == [1.0, 0.5]  # the last pool has two, and no first text
+    with pytest.raises(ValueError, match="no texts"):
+        evaluate.score(
+            true, tokens, Reference(true, tokens, None), body, None, similarity=similarity
+        )

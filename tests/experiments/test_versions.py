@@ -18,7 +18,8 @@ import torch
 from madis_lib import metrics, objectives, sampler
 from madis_lib.data import signworld
 from madis_lib.experiments.store import VERSIONS
-from madis_lib.presets import CorpusConfig, TokenizerConfig
+from madis_lib.presets import CorpusConfig, ModelConfig, SiCLIPConfig, TokenizerConfig
+from madis_lib.siclip import SiCLIP
 from madis_lib.tokenizer import Tokenizer
 from tests.tiny import small_model
 
@@ -84,23 +85,47 @@ def _sampler() -> float:
     )
 
 
+def _siclip() -> float:
+    """Loss, size of gradients and similarity of plain and of fine-grained SiCLIP."""
+    text = ModelConfig(16, 1, 2, 1, 8, 24, max_tokens=0, text_vocab=20)
+    g = torch.Generator().manual_seed(6)
+    ids, valid = torch.randint(20, (4, 5), generator=g), torch.arange(5) < 3
+    motion = torch.randn(4, 24, 133, generator=g, dtype=torch.float64)
+    lengths = torch.tensor([24, 12, 20, 24])
+    sign_valid = torch.arange(6) < lengths[:, None] // 4
+    total = 0.0
+    for better in (False, True):
+        torch.manual_seed(0)
+        config = SiCLIPConfig(text, 12, 8, 2, 20, 10, decoupled=better, fine_grained=better)
+        model = SiCLIP(config).double()
+        words = model.text_features(ids, valid.expand(4, 5))
+        features = (words, valid.expand(4, 5), model.sign_features(motion, lengths), sign_valid)
+        loss = model.loss(*features)
+        loss.backward()
+        total += float(loss.detach() + model.similarity(*features).detach().abs().sum())
+        total += float(sum(p.grad.abs().sum() for p in model.parameters() if p.grad is not None))
+    return total
+
+
 def _metrics() -> float:
-    """DTW, SiBLEU and the intervals on fixed numbers."""
+    """DTW, SiBLEU, recall and the intervals on fixed numbers."""
     rng = np.random.default_rng(5)
     a, b = rng.normal(size=(9, 5, 3)), rng.normal(size=(12, 5, 3))
     streams = [rng.integers(0, 3, 12).tolist() for _ in range(6)]
     interval = metrics.bootstrap_interval(rng.normal(size=20))
+    similarity = rng.integers(0, 4, (6, 6))
     return (
         metrics.dtw_jpe(a, b)
         + metrics.sibleu(streams[:3], streams[3:])
+        + float(metrics.retrieval_hits(similarity, 2, 4, ["a", "b", "a", "c", "d", "d"]).sum())
         + interval.low
         + interval.high
     )
 
 
 WORK = {
-    "signworld": _signworld, "tokenizer": _tokenizer, "model": _model, "sampler": _sampler,
-    "metrics": _metrics,
+    "signworld": _signworld, "tokenizer": _tokenizer, "model": _model, "siclip": _siclip,
+    "sampler": _sampler, "metrics": _metrics,
 }  # fmt: skip
 
 

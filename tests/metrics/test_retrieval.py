@@ -84,3 +84,35 @@ def test_bad_input():
         metrics.retrieval(np.ones((3, 3)), ks=(0,))
     with pytest.raises(ValueError, match="pool"):
         metrics.retrieval(np.ones((3, 3)), pool=0)
+    with pytest.raises(ValueError, match="2 texts for 3 pairs"):
+        metrics.retrieval(np.ones((3, 3)), texts=["a", "b"])
+
+
+def test_equal_texts_answer_each_other():
+    """By drawing ties in every order: right when any entry with the query's text is early enough."""
+    texts = ["a", "b", "a", "c", "b"]
+    similarity = np.random.default_rng(2).integers(0, 3, (5, 5)).astype(float)  # many ties
+    for k in (1, 2, 3, 4, 5):
+        found = metrics.retrieval_hits(similarity, k, texts=texts)
+        for query, row in enumerate(similarity):
+            wins = []
+            for order in itertools.permutations(range(5)):
+                best = sorted(order, key=lambda column: -row[column])[:k]
+                wins.append(any(texts[column] == texts[query] for column in best))
+            assert found[query] == pytest.approx(np.mean(wins))
+
+
+def test_equal_texts_answer_only_within_their_pool():
+    similarity = np.array([[0, 1, 9, 9], [1, 0, 9, 9], [9, 9, 0, 1], [9, 9, 1, 0]], float)
+    texts = ["a", "b", "a", "b"]
+    assert metrics.retrieval_hits(similarity, 1, pool=2, texts=texts).tolist() == [0] * 4
+    assert metrics.retrieval_hits(similarity, 1, texts=texts).tolist() == [0.5] * 4  # a tie of two
+    assert metrics.retrieval_hits(similarity, 2, texts=texts).tolist() == [1] * 4
+
+
+def test_chance_is_what_drawing_gives():
+    assert metrics.chance_hits(50, 5).tolist() == pytest.approx([0.1] * 50)
+    pooled = metrics.chance_hits(50, 1, pool=45)  # one pool of 45 and one of 5
+    assert pooled.tolist() == pytest.approx([1 / 45] * 45 + [1 / 5] * 5)
+    twice = metrics.chance_hits(4, 1, texts=["a", "a", "b", "c"])
+    assert twice.tolist() == pytest.approx([0.5, 0.5, 0.25, 0.25])

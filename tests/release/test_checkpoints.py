@@ -124,6 +124,13 @@ def test_a_siclip(tmp_path, folders):
     np.testing.assert_allclose(alone[0, 0], whole[2, 2], atol=1e-5)
     (pool,) = scorer.pools(synthetic.TEXTS, motions)
     assert pool.shape == (3, 3) and not np.allclose(pool, whole)
+    with (
+        torch.no_grad()
+    ):  # the softmax of a score keeps the learned scale (golden: eval_similarity)
+        scorer.model.logit_scale.fill_(5.0)
+    assert not np.allclose(scorer.pools(synthetic.TEXTS, motions)[0], pool, atol=1e-3)
+    sharp = scorer.similarity(synthetic.TEXTS, motions)
+    assert not np.allclose(sharp, whole, atol=1e-3) and np.abs(sharp).max() <= 1
 
 
 def test_a_pretrained_model_without_mixture_of_parts(tmp_path, folders):

@@ -135,3 +135,45 @@ def test_targets_are_judged_and_a_miss_is_called_one(suite, monkeypatch):
     monkeypatch.setattr(tables, "_estimate", lambda frame, system, metric: 10.0)
     met = tables.targets(suite)
     assert list(met[""]) == ["met", "met", "met"] and "10 / 10 / 10 %" in set(met.reached)
+
+
+def test_table_6_holds_every_rung_beside_chance_and_the_papers_apart(suite):
+    frame = tables.siclip(suite)
+    measured = frame[frame.source == tables.MEASURED]
+    assert len(measured) == 3 * 3 * 2 * 2 * 3  # corpora, rungs, directions, pools, k
+    assert (measured.low <= measured.estimate).all() and (measured.estimate <= measured.high).all()
+    assert measured.chance.between(0, 100, inclusive="right").all()
+    reported = frame[frame.source == tables.AS_REPORTED]
+    assert reported.n.isna().all() and set(reported.pool) == {"not stated"}
+    for row in reported.itertuples():
+        assert row.estimate == paper.TABLE_6.value(row.rung, f"{row.corpus}.r{row.k}")
+    grid = tables.siclip_grid(frame, "phoenix")
+    assert list(grid["encoders and loss"]) == [r.label for r in paper.TABLE_6.rows] + ["chance"]
+    cell = measured[
+        (measured.corpus == "phoenix") & (measured.rung == "decoupled") & (measured.pool == "all")
+    ].query("k == 5 and direction == 'sign to text'")
+    shown = grid.set_index("encoders and loss")["sign to text, R@5 of all"]["+ Decoupled encoders"]
+    assert shown.startswith(f"{cell.estimate.iloc[0]:.1f} [")
+    printed = tables.siclip_reported(suite).set_index(tables.AS_REPORTED)
+    assert printed["CSL-Daily R@1"]["+ Fine-grained loss"] == "59.10"
+
+
+def test_the_order_of_table_6_is_judged_and_a_failure_is_said(suite, monkeypatch):
+    hits = {"baseline": [0] * 30 + [1] * 10, "decoupled": [0] * 30 + [1] * 10}
+    hits["fine_grained"] = [1] * 40
+
+    def found(_, corpus, rung):
+        return {"all": 100.0 * np.array(hits[rung]), 45: 100.0 * np.array(hits[rung])}
+
+    monkeypatch.setattr(tables, "_r1_hits", found)
+    gains = tables.siclip_gains(suite)
+    assert set(gains[gains.rung == "fine_grained"].verdict) == {"✓"}
+    assert set(gains[gains.rung == "decoupled"].verdict) == {"–"}
+    assert set(gains[gains.rung == "fine_grained"].gain) == {75.0}
+    said = tables.siclip_sentence(suite)
+    assert (
+        "in 3 of 6 comparisons" in said and "most of the gain over the baseline on 3 of 3" in said
+    )
+    assert said.count("not separated (+0.0 points)") == 3
+    hits["decoupled"] = [0] * 40
+    assert "worse (-25.0 points)" in tables.siclip_sentence(suite)
