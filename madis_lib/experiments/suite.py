@@ -405,9 +405,12 @@ class Suite:
             outputs = {"MaDiS": ([s.features for s in signed], [s.tokens for s in signed])}
             outputs |= self._bounds(corpus, reference, outputs["MaDiS"])
             scores = {
-                name: score(features, tokens, reference, body, oracle)
+                name: score(
+                    features, tokens, reference, body, oracle,
+                    retokenised=encode(self.tokenizer, features),
+                )
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
-            }
+            }  # fmt: skip
             return {
                 "scores": scores, "generated": [s.tokens.tolist() for s in signed], "texts": texts,
             }  # fmt: skip
