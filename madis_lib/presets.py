@@ -72,6 +72,16 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class TranslatorConfig:
+    """The causal sign-to-text model of back-translation (the paper names none, §3.4)."""
+
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    train: TrainConfig
+
+
+@dataclass(frozen=True)
 class Preset:
     """Everything a run of the suite needs to know about size."""
 
@@ -86,6 +96,9 @@ class Preset:
     tokenizer_warmup: int = 0  # first updates, without the codes
     tokens_per_step: int = 4  # k of Eq. 4
     alpha: float = 0.5  # weight of the latent and physical losses in fine-tuning
+    translator: TranslatorConfig = TranslatorConfig(
+        512, 3, 8, TrainConfig(0, 64, 5e-4, warmup=1000, grad_clip=1.0, epochs=60)
+    )
     seeds: tuple[int, ...] = (0,)
     languages: dict[str, str] = field(
         default_factory=lambda: {"csl": "zh", "phoenix": "de", "how2sign": "en"}
@@ -108,6 +121,7 @@ def quick() -> Preset:
         tokenizer_warmup=150,
         pretrain=TrainConfig(700, 16, 4e-3, warmup=100, grad_clip=1.0),
         finetune=TrainConfig(800, 16, 3e-3, warmup=100, grad_clip=1.0),
+        translator=TranslatorConfig(96, 2, 4, TrainConfig(250, 32, 4e-3, 30, grad_clip=1.0)),
     )
 
 
@@ -126,6 +140,7 @@ def laptop() -> Preset:
         tokenizer_warmup=300,
         pretrain=TrainConfig(5000, 16, 4e-3, warmup=200, grad_clip=1.0),
         finetune=TrainConfig(7000, 16, 3e-3, warmup=200, grad_clip=1.0),
+        translator=TranslatorConfig(128, 3, 4, TrainConfig(2000, 32, 3e-3, 200, grad_clip=1.0)),
     )
 
 

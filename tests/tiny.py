@@ -3,7 +3,14 @@
 import torch
 
 from madis_lib.model import MaDiS
-from madis_lib.presets import CorpusConfig, ModelConfig, Preset, TokenizerConfig, TrainConfig
+from madis_lib.presets import (
+    CorpusConfig,
+    ModelConfig,
+    Preset,
+    TokenizerConfig,
+    TrainConfig,
+    TranslatorConfig,
+)
 from madis_lib.vocab import Vocab
 
 
@@ -25,4 +32,5 @@ def preset() -> Preset:
         pretrain=TrainConfig(4, 8, 2e-3),
         finetune=TrainConfig(4, 8, 2e-3),
         tokenizer_window=40,
+        translator=TranslatorConfig(32, 1, 2, TrainConfig(4, 8, 2e-3)),
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from madis_lib import presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance
+from madis_lib.experiments import back_translation, provenance
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -136,15 +136,18 @@ def _steps(suite: Suite) -> list[Step]:
         ("tokens", lambda: suite.tokens_run, lambda r: f"{sum(r.result['clips'].values())} clips"),
         ("tokenizer's quality", lambda: suite.tokenizer_quality, _told_tokenizer),
         ("pretraining", lambda: suite.pretrained, _told_training),
+        ("sign-to-text model", lambda: back_translation.trained(suite), _told_training),
     ]
     for corpus in suite.corpora:
         name = suite.corpus_name(corpus)
-        tuned, scored = (
+        tuned, scored, read = (
             lambda c=corpus: suite.finetuned(c),
             lambda c=corpus: suite.evaluated(c),
+            lambda c=corpus: back_translation.evaluated(suite, c),
         )
         steps.append((f"fine-tuning, {name}", tuned, _told_training))
         steps.append((f"signing and scoring, {name}", scored, _told_scores))
+        steps.append((f"back-translation, {name}", read, _told_back_translation))
     return steps
 
 
@@ -219,6 +222,14 @@ def _told_scores(run: Run) -> str:
     return told
 
 
+def _told_back_translation(run: Run) -> str:
+    told = (
+        f"{back_translation.bleu(run, s).estimate:.1f} of {s}"
+        for s in (back_translation.TRUTH, tables.SYSTEM)
+    )
+    return f"BLEU-4 {', '.join(told)}"
+
+
 def describe(
     suite: Suite, runs: list[dict[str, Any]], begun: datetime, here: dict[str, Any]
 ) -> dict[str, Any]:
@@ -247,6 +258,7 @@ def _write_tables(suite: Suite, folder: Path) -> None:
     for name, frame in (
         ("tokenizer", tables.tokenizer(suite)),
         ("lengths", tables.lengths(suite)),
+        ("back-translation", tables.back_translated(suite)),
         ("targets", tables.targets(suite)),
     ):
         with atomic_write(folder / "tables" / f"{name}.csv") as temporary:
