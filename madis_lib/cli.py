@@ -271,12 +271,17 @@ def ratings(
 
 @app.command
 def bench(
-    name: Annotated[Positional[Literal["dtw", "body", "paper"]], arg(help="what to measure")],
+    name: Annotated[
+        Positional[Literal["dtw", "body", "evaluate", "paper"]], arg(help="what to measure")
+    ],
 ) -> None:
-    """Measure the speed of the metric or the body, or what the full model costs (13 GB)."""
-    from madis_lib.perf import bench_body, bench_dtw, bench_paper
+    """Measure the metric, the body, scoring a system, or what the full model costs (13 GB)."""
+    from madis_lib.perf import bench_body, bench_dtw, bench_evaluate, bench_paper
 
-    {"dtw": bench_dtw, "body": bench_body, "paper": bench_paper}[name].run()
+    benches = {
+        "dtw": bench_dtw, "body": bench_body, "evaluate": bench_evaluate, "paper": bench_paper,
+    }  # fmt: skip
+    benches[name].run()
 
 
 def main() -> None:

@@ -109,6 +109,16 @@ class Method:
 
 
 @dataclass(frozen=True)
+class TranslatorConfig:
+    """The causal sign-to-text model of back-translation (the paper names none, §3.4)."""
+
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    train: TrainConfig
+
+
+@dataclass(frozen=True)
 class Preset:
     """Everything a run of the suite needs to know about size, and the method it runs."""
 
@@ -128,6 +138,9 @@ class Preset:
     # rows of ablations are trained for as long as each other; None: as long as the headline
     row_pretrain: TrainConfig | None = None
     row_finetune: TrainConfig | None = None
+    translator: TranslatorConfig = TranslatorConfig(
+        512, 3, 8, TrainConfig(0, 64, 5e-4, warmup=1000, grad_clip=1.0, epochs=60)
+    )
     seeds: tuple[int, ...] = (0,)
     languages: dict[str, str] = field(
         default_factory=lambda: {"csl": "zh", "phoenix": "de", "how2sign": "en"}
@@ -155,6 +168,7 @@ def quick() -> Preset:
         row_finetune=TrainConfig(120, 16, 3e-3, warmup=20, grad_clip=1.0),
         siclip=SiCLIPConfig(replace(model, num_layers=2), 32, 32, 2, projection=128, embedding=64),
         train_siclip=TrainConfig(100, 48, 3e-3, warmup=20, grad_clip=1.0),
+        translator=TranslatorConfig(96, 2, 4, TrainConfig(250, 32, 4e-3, 30, grad_clip=1.0)),
     )
 
 
@@ -178,6 +192,7 @@ def laptop() -> Preset:
         row_finetune=TrainConfig(2000, 16, 3e-3, warmup=100, grad_clip=1.0),
         siclip=SiCLIPConfig(replace(model, num_layers=2), 48, 64, 2, projection=256, embedding=128),
         train_siclip=TrainConfig(600, 64, 2e-3, warmup=60, grad_clip=1.0),
+        translator=TranslatorConfig(128, 3, 4, TrainConfig(2000, 32, 3e-3, 200, grad_clip=1.0)),
     )
 
 

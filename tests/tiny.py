@@ -10,6 +10,7 @@ from madis_lib.presets import (
     SiCLIPConfig,
     TokenizerConfig,
     TrainConfig,
+    TranslatorConfig,
 )
 from madis_lib.vocab import Vocab
 
@@ -35,4 +36,5 @@ def preset() -> Preset:
         siclip=SiCLIPConfig(model, width=8, code_dim=8, depth=1, projection=16, embedding=8),
         train_siclip=TrainConfig(4, 8, 2e-3),
         tokenizer_window=40,
+        translator=TranslatorConfig(32, 1, 2, TrainConfig(4, 8, 2e-3)),
     )

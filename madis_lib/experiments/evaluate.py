@@ -54,6 +54,20 @@ def _landmarks(
     return {part: points.numpy() for part, points in found.items()}
 
 
+def bleu_counts(
+    tokens: Sequence[np.ndarray] | Sequence[Streams],
+    reference: Sequence[np.ndarray],
+    max_order: int,
+) -> dict[str, list[list[int]]]:
+    """BLEU counts of each part, a row a sentence (``metrics.sibleu_statistics``)."""
+    return {
+        part: metrics.sibleu_statistics(
+            [streams(t)[p] for t in tokens], [streams(t)[p] for t in reference], max_order
+        ).tolist()
+        for p, part in enumerate(PARTS)
+    }
+
+
 def score(
     features: Sequence[np.ndarray],
     tokens: Sequence[np.ndarray] | Sequence[Streams],
@@ -63,6 +77,7 @@ def score(
     max_order: int = 4,
     betas: Sequence[float] | None = None,
     similarity: Similarity | None = None,
+    retokenised: Sequence[np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Per-sentence scores of one system: what every table is made from.
 
@@ -76,13 +91,15 @@ def score(
         max_order: of SiBLEU; 4 is the paper's, 1 the release's.
         betas: SMPL-X shape ``[10]`` of the body; by default the mean shape.
         similarity: SiCLIP's; the reference must hold the texts.
+        retokenised: what the shared tokenizer makes of ``features``, ``[L, 3]`` per sentence.
 
     Returns:
         lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
         ``mm_body``, ``mm_hands`` (millimetres per aligned frame pair), ``length_ratio``,
-        ``bleu`` (BLEU counts per part); ``siclip_hits`` and ``siclip_hits_45`` (whether a signing
-        finds its text among all, and in pools of 45 in the order of the split) with a similarity;
-        ``gloss_edits``, ``gloss_length`` and ``read`` with an oracle.
+        ``bleu`` (BLEU counts per part) and ``bleu_retokenised`` with ``retokenised``;
+        ``siclip_hits`` and ``siclip_hits_45`` (whether a signing finds its text among all, and in
+        pools of 45 in the order of the split) with a similarity; ``gloss_edits``,
+        ``gloss_length`` and ``read`` with an oracle.
     """
     rows: dict[str, list[Any]] = {
         k: [] for k in ("dtw_body", "dtw_hands", "mm_body", "mm_hands", "length_ratio")
@@ -99,12 +116,9 @@ def score(
         rows["mm_hands"].append(float(1000 * (total[1:] / steps[1:]).mean()))
         rows["length_ratio"].append(len(generated) / len(true))
     scores: dict[str, Any] = dict(rows)
-    scores["bleu"] = {
-        part: metrics.sibleu_statistics(
-            [streams(t)[p] for t in tokens], [streams(t)[p] for t in reference.tokens], max_order
-        ).tolist()
-        for p, part in enumerate(PARTS)
-    }
+    scores["bleu"] = bleu_counts(tokens, reference.tokens, max_order)
+    if retokenised is not None:
+        scores["bleu_retokenised"] = bleu_counts(retokenised, reference.tokens, max_order)
     if similarity is not None:
         if reference.texts is None:
             raise ValueError("the reference holds no texts: SiCLIP needs them")
@@ -138,6 +152,8 @@ METRICS = {
         Metric("mm_hands", "aligned error hands", "mm", -1),
         Metric("sibleu_body", "SiBLEU body", "", 1),
         Metric("sibleu_hands", "SiBLEU hands", "", 1),
+        Metric("sibleu_re_body", "SiBLEU re-tokenised body", "", 1),
+        Metric("sibleu_re_hands", "SiBLEU re-tokenised hands", "", 1),
         Metric("r1", "SiCLIP R@1", "%", 1),
         Metric("r1_45", f"SiCLIP R@1 in {POOL}", "%", 1),
         Metric("gloss_error", "gloss error", "%", -1),
@@ -146,17 +162,19 @@ METRICS = {
 
 
 SOMETIMES = {  # what a metric is made from that not every system or corpus has
+    "sibleu_re_body": "bleu_retokenised", "sibleu_re_hands": "bleu_retokenised",
     "r1": "siclip_hits", "r1_45": "siclip_hits_45", "gloss_error": "gloss_edits",
 }  # fmt: skip
 
 
 def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> float:
     """The corpus-level number of ``metric`` on the chosen sentences (indices ``[n]``)."""
-    if metric == "sibleu_body":
-        return metrics.sibleu_from_statistics(np.array(scores["bleu"]["body"])[chosen])
-    if metric == "sibleu_hands":
-        hands = [np.array(scores["bleu"][p])[chosen] for p in ("left", "right")]
-        return float(np.mean([metrics.sibleu_from_statistics(h) for h in hands]))
+    if metric.startswith("sibleu"):
+        counts = scores["bleu_retokenised" if metric.startswith("sibleu_re_") else "bleu"]
+        parts = ("left", "right") if metric.endswith("hands") else ("body",)
+        return float(
+            np.mean([metrics.sibleu_from_statistics(np.array(counts[p])[chosen]) for p in parts])
+        )
     if metric == "gloss_error":
         edits, length = (np.array(scores[k])[chosen].sum() for k in ("gloss_edits", "gloss_length"))
         return float(100 * edits / length)

@@ -27,7 +27,10 @@ from madis_lib.files import atomic_write
 
 MADE = "made.json"
 # Raised when a change alters results of earlier runs.
-VERSIONS = {"signworld": 1, "tokenizer": 1, "model": 1, "siclip": 1, "sampler": 2, "metrics": 1}
+VERSIONS = {
+    "signworld": 1, "tokenizer": 1, "model": 1, "siclip": 1, "sampler": 2, "metrics": 2,
+    "translator": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

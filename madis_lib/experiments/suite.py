@@ -454,6 +454,7 @@ class Suite:
                 name: score(
                     features, tokens, reference, body, oracle,
                     self.protocol.max_order, self.protocol.betas, similarity,
+                    retokenised=encode(self.tokenizer, features),
                 )
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
             }  # fmt: skip

@@ -3,6 +3,7 @@
 ======================  ==================================================================
 ``dtw_jpe``             distance of two motions of different length, summed metres
 ``mpjpe_mm``            distance of two motions of equal length, millimetres
+``unaligned_jpe``       the same of any lengths, one resampled and not warped, metres
 ``sibleu``              BLEU of sign tokens, 0 to 100
 ``retrieval``           R@k of a similarity matrix, percent
 ``gloss_error_rate``    wrong glosses, percent
@@ -20,6 +21,7 @@ from madis_lib.metrics.dtw import (
     dtw_path,
     mpjpe_mm,
     pairwise_jpe,
+    unaligned_jpe,
     warping_path,
 )
 from madis_lib.metrics.gloss import (
@@ -67,6 +69,7 @@ __all__ = [
     "sibleu_from_statistics",
     "sibleu_statistics",
     "spearman",
+    "unaligned_jpe",
     "warping_path",
     "wilson_interval",
 ]

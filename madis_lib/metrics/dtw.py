@@ -131,6 +131,26 @@ def mpjpe_mm(
     return float(1000 * np.linalg.norm(g - r, axis=-1).mean())
 
 
+def unaligned_jpe(
+    generated: ArrayLike,
+    reference: ArrayLike,
+    joints: Iterable[int] | None = None,
+    align: int | None = 0,
+) -> float:
+    """Mean joint position error in metres without warping; arguments as :func:`pairwise_jpe`.
+
+    The generated clip is resampled linearly in time to the reference's length, so a clip that is
+    only faster or slower throughout costs next to nothing, one whose signs come at other moments
+    does.  A single generated frame is held.
+    """
+    g, r = _prepare(generated, reference, joints, align)
+    at = np.linspace(0, len(g) - 1, len(r))
+    before = at.astype(int)
+    after, share = np.minimum(before + 1, len(g) - 1), (at - before)[:, None, None]
+    resampled = (1 - share) * g[before] + share * g[after]
+    return float(np.linalg.norm(resampled - r, axis=-1).mean())
+
+
 def _prepare(
     generated: ArrayLike,
     reference: ArrayLike,
@@ -153,17 +173,18 @@ def _prepare(
         raise ValueError(
             f"generated has {count} joints, reference {clips[1].shape[1]}: use one skeleton"
         )
-    chosen = slice(None) if joints is None else [operator.index(joint) for joint in joints]
-    if isinstance(chosen, list) and not (chosen and min(chosen) >= 0 and max(chosen) < count):
+    chosen = range(count) if joints is None else [operator.index(joint) for joint in joints]
+    if not (chosen and min(chosen) >= 0 and max(chosen) < count):
         raise ValueError(f"joints are {chosen}: name some of 0 to {count - 1}")
-    if align is None:
-        return clips[0][:, chosen], clips[1][:, chosen]
-    if not 0 <= align < count:
+    if not (align is None or 0 <= align < count):
         raise ValueError(f"align is {align}: name one of 0 to {count - 1}, or None")
-    return (
-        clips[0][:, chosen] - clips[0][:, align, None],
-        clips[1][:, chosen] - clips[1][:, align, None],
+    # In memory [3, joints, T], which the kernel reads; choosing joints is several times faster so.
+    packed = [np.ascontiguousarray(clip.T) for clip in clips]
+    g, r = (
+        points.take(chosen, 1) - (0 if align is None else points[:, align, None])
+        for points in packed
     )
+    return g.T, r.T
 
 
 # The kernel.  The cost, not the recursion, is the work: it runs over reference frames in the inner
@@ -172,7 +193,7 @@ def _prepare(
 
 
 def _pack(clip: Floats) -> Packed:
-    return np.ascontiguousarray(clip.transpose(2, 1, 0), np.float32)
+    return np.ascontiguousarray(clip.T, np.float32)
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})

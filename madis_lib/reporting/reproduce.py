@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from madis_lib import paper, presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import embedding, provenance, workers
+from madis_lib.experiments import back_translation, embedding, provenance, workers
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -201,6 +201,7 @@ def _steps(suite: Suite) -> list[Step]:
             Step(f"SiCLIP, {label}", partial(embedding.trained, suite, rung), _told_training, 5)
             for rung, label in rungs.items()
         ),
+        Step("sign-to-text model", partial(back_translation.trained, suite), _told_training, 5),
         *(
             Step(
                 f"retrieval, {name}, {label}",
@@ -214,6 +215,15 @@ def _steps(suite: Suite) -> list[Step]:
         *(
             Step(
                 f"signing and scoring, {name}", partial(Suite.evaluated, suite, c), _told_scores, 6
+            )
+            for c, name in names.items()
+        ),
+        *(
+            Step(
+                f"back-translation, {name}",
+                partial(back_translation.evaluated, suite, c),
+                _told_back_translation,
+                7,
             )
             for c, name in names.items()
         ),
@@ -304,6 +314,14 @@ def _told_scores(run: Run) -> str:
     return told
 
 
+def _told_back_translation(run: Run) -> str:
+    told = (
+        f"{back_translation.bleu(run, s).estimate:.1f} of {s}"
+        for s in (back_translation.TRUTH, tables.SYSTEM)
+    )
+    return f"BLEU-4 {', '.join(told)}"
+
+
 def describe(
     suite: Suite, runs: list[dict[str, Any]], begun: datetime, here: dict[str, Any]
 ) -> dict[str, Any]:
@@ -335,6 +353,7 @@ def _write_tables(suite: Suite, folder: Path) -> None:
         ("siclip-gains", tables.siclip_gains(suite)),
         ("tokenizer", tables.tokenizer(suite)),
         ("lengths", tables.lengths(suite)),
+        ("back-translation", tables.back_translated(suite)),
         ("targets", tables.targets(suite)),
     ):
         with atomic_write(folder / "tables" / f"{name}.csv") as temporary:

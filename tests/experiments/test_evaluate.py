@@ -16,7 +16,8 @@ def made_up(n: int = 30, seed: int = 0, worse: float = 0.0) -> dict:
     reference = [rng.integers(0, 9, 12) for _ in range(n)]
     spoilt = [np.where(rng.random(12) < 0.3 + 0.7 * worse, 9, r) for r in reference]
     counts = metrics.sibleu_statistics(spoilt, reference).tolist()
-    scores["bleu"] = dict.fromkeys(("body", "left", "right"), counts)
+    for key in ("bleu", "bleu_retokenised"):
+        scores[key] = dict.fromkeys(("body", "left", "right"), counts)
     scores["gloss_length"] = rng.integers(2, 6, n).tolist()
     scores["gloss_edits"] = [
         int(x) for x in np.minimum(scores["gloss_length"], 1 + 3 * worse).astype(int)
@@ -52,6 +53,10 @@ def test_values_by_hand():
     assert value(scores, "r1_45", repeated) == pytest.approx(200 / 3)
     apart = metrics.sibleu([[7, 7, 7, 7, 7]] * 3, [[1, 2, 3, 4, 5]] * 3)
     assert value(scores, "sibleu_hands", all_three) == pytest.approx((100 + apart) / 2)
+    scores["bleu_retokenised"] = dict.fromkeys(("body", "left"), scores["bleu"]["right"])
+    scores["bleu_retokenised"]["right"] = scores["bleu"]["left"]
+    assert value(scores, "sibleu_re_body", all_three) == pytest.approx(apart)
+    assert value(scores, "sibleu_re_hands", all_three) == pytest.approx((100 + apart) / 2)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -103,6 +108,8 @@ def test_gloss_error_only_where_there_is_truth_and_recall_where_there_is_siclip(
     assert evaluate.available(scores) == [m for m in METRICS if m != "gloss_error"]
     del scores["siclip_hits"], scores["siclip_hits_45"]
     assert not {"r1", "r1_45"} & set(evaluate.available(scores))
+    del scores["bleu_retokenised"]
+    assert not [m for m in evaluate.available(scores) if m.startswith("sibleu_re")]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +160,17 @@ def test_what_the_oracle_reads_is_counted(body):
     scores = evaluate.score(true, tokens, reference, body, Parrot())
     assert scores["read"] == [["A", "B"]] * 2
     assert (scores["gloss_edits"], scores["gloss_length"]) == ([0, 3], [2, 3])
+
+
+def test_retokenised_motion_is_counted_beside_the_systems_own_tokens(body):
+    true, tokens = [motion(8)], [np.arange(6).reshape(2, 3)]
+    reference = Reference(true, tokens, None)
+    again = [np.array([[0, 9, 2], [9, 9, 5]])]
+    scores = evaluate.score(true, tokens, reference, body, None, retokenised=again)
+    assert scores["bleu"] == evaluate.bleu_counts(tokens, tokens, 4)
+    assert scores["bleu_retokenised"] == evaluate.bleu_counts(again, tokens, 4)
+    unigrams = [scores["bleu_retokenised"][p][0][2] for p in ("body", "left", "right")]
+    assert unigrams == [1, 0, 2]
 
 
 def test_every_sentence_needs_an_answer(body):

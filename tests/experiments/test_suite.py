@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from madis_lib.data import tokens as token_files
 from madis_lib.data.errors import DataError
-from madis_lib.experiments.evaluate import available, value
+from madis_lib.experiments.evaluate import available, bleu_counts, value
 from madis_lib.experiments.suite import (
     CORPORA,
     DATASET_NAMES,
@@ -102,6 +102,10 @@ def test_every_evaluation_has_its_bounds(suite, corpus):
     ceiling = result["scores"]["tokenizer round trip"]
     assert ceiling["length_ratio"] == [1.0] * n
     assert value(ceiling, "sibleu_body", np.arange(n)) == pytest.approx(100)  # its own tokens
+    for name, motion in suite.outputs(corpus).items():  # every system by the one tokenizer
+        again = encode(suite.tokenizer, motion)
+        counts = bleu_counts(again, suite.tokens(corpus, "test"), 4)
+        assert result["scores"][name]["bleu_retokenised"] == counts, name
     shuffled, own = result["scores"]["shuffled text"], result["scores"]["MaDiS"]
     assert sorted(map(tuple, shuffled["read"])) == sorted(map(tuple, own["read"]))
     assert shuffled["read"] == [own["read"][-1], *own["read"][:-1]]

@@ -17,8 +17,16 @@ import torch
 
 from madis_lib import metrics, objectives, sampler
 from madis_lib.data import signworld
+from madis_lib.experiments.back_translation import Translator
 from madis_lib.experiments.store import VERSIONS
-from madis_lib.presets import CorpusConfig, ModelConfig, SiCLIPConfig, TokenizerConfig
+from madis_lib.presets import (
+    CorpusConfig,
+    ModelConfig,
+    SiCLIPConfig,
+    TokenizerConfig,
+    TrainConfig,
+    TranslatorConfig,
+)
 from madis_lib.siclip import SiCLIP
 from madis_lib.tokenizer import Tokenizer
 from tests.tiny import small_model
@@ -123,9 +131,21 @@ def _metrics() -> float:
     )
 
 
+def _translator() -> float:
+    """The loss of a fixed model and what it writes."""
+    torch.manual_seed(0)
+    config = TranslatorConfig(32, 1, 2, TrainConfig(1, 1, 1e-3))
+    model = Translator(config, [torch.randn(k, 16) for k in (6, 5, 5)], 20, 0).double()
+    g = torch.Generator().manual_seed(6)
+    codes, lengths = torch.randint(0, 5, (3, 7, 3), generator=g), torch.tensor([7, 2, 5])
+    text, valid = torch.randint(1, 20, (3, 4), generator=g), torch.ones(3, 4, dtype=torch.bool)
+    loss = model.loss(codes, lengths, text, valid)
+    return float(loss.detach()) + sum(map(sum, model.greedy(codes, lengths, 5)))
+
+
 WORK = {
     "signworld": _signworld, "tokenizer": _tokenizer, "model": _model, "siclip": _siclip,
-    "sampler": _sampler, "metrics": _metrics,
+    "sampler": _sampler, "metrics": _metrics, "translator": _translator,
 }  # fmt: skip
 
 

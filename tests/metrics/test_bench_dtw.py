@@ -8,13 +8,13 @@ from madis_lib.perf import bench_dtw
 
 
 def test_every_method_agrees_and_is_reported(capsys):
-    medians = bench_dtw.run(pairs=3, frames=(1, 9), joints=4, rounds=1)  # raises if they disagree
-    assert set(medians) == set(bench_dtw.METHODS)
+    found = bench_dtw.run(frames=(1, 9), rounds=1, joints=(3, 4))  # raises if they disagree
+    assert list(found) == [1, 9] and all(set(r) == set(bench_dtw.METHODS) for r in found.values())
     printed = capsys.readouterr().out
-    assert all(name in printed for name in medians)
+    assert all(name in printed for name in bench_dtw.METHODS) and "target: 40 x" in printed
 
 
 def test_a_wrong_method_is_noticed(monkeypatch):
-    monkeypatch.setitem(bench_dtw.METHODS, "wrong", lambda g, r: [1.0] * len(g))
+    monkeypatch.setitem(bench_dtw.METHODS, "wrong", lambda sample: [1.0] * len(sample))
     with pytest.raises(ValueError, match="wrong gives"):
-        bench_dtw.run(pairs=2, frames=(2, 5), joints=3, rounds=1)
+        bench_dtw.run(frames=(5,), rounds=1, joints=(3,))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from madis_lib import metrics
+from madis_lib.perf.bench_dtw import dijkstra
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "dtw.json").read_text())["cases"]
@@ -79,6 +80,58 @@ def test_kernel_equals_definition_and_bounds(t1, t2, joints, seed):
     assert every_frame - 1e-5 <= total
     if t1 == t2:
         assert total <= np.trace(cost) + 1e-5
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 10**6), st.booleans())
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_agrees_with_a_shortest_path_by_scipy(t1, t2, seed, still):
+    """Another algorithm by other people: Dijkstra on the grid of frame pairs."""
+    g, r = clip(seed, t1, 3), clip(seed + 1, t2, 3)
+    if still:
+        g[t1 // 2 :] = r[-1]  # cells that cost nothing
+    shortest = dijkstra(metrics.pairwise_jpe(g, r))
+    assert metrics.dtw_jpe(g, r) == pytest.approx(shortest, rel=1e-6, abs=1e-6)
+
+
+def walk(seed: int, frames: int) -> np.ndarray:
+    """Smooth motion of a hand's size in metres."""
+    steps = np.random.default_rng(seed).normal(scale=0.01, size=(frames, 4, 3))
+    return steps.cumsum(axis=0)
+
+
+@given(st.integers(1, 12), st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_a_late_start_is_forgiven(late, seed):
+    """Waiting before the motion costs nothing; the same delay in a fixed window costs its end."""
+    motion = walk(seed, 40)
+    waiting = np.concatenate([np.repeat(motion[:1], late, 0), motion])
+    total, length = metrics.dtw_path(waiting, motion)
+    assert (total, length) == (0.0, 40 + late)
+    window = waiting[:40]
+    lost = metrics.dtw_jpe(window, motion)
+    assert lost <= metrics.pairwise_jpe(window[-1:], motion[40 - late :]).sum() + 1e-5
+    assert lost <= np.trace(metrics.pairwise_jpe(window, motion)) + 1e-5
+
+
+@given(st.floats(0.001, 0.1), st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_corruption_costs_at_most_what_it_moves_and_grows(size, seed):
+    """Joints off by ``d`` cost at most T d (the diagonal), and something; ten times, more."""
+    motion = walk(seed, 30)
+    noise = np.random.default_rng(seed + 1).normal(size=motion.shape)
+    noise *= size / np.linalg.norm(noise, axis=-1, keepdims=True)
+    little, much = (metrics.dtw_jpe(motion + k * noise, motion, align=None) for k in (1, 10))
+    assert 0 < little <= 30 * size + 1e-5
+    assert little < much
+
+
+def test_one_bad_frame_costs_its_own_error():
+    motion = walk(0, 30)
+    spoilt = motion.copy()
+    spoilt[11] += 5.0  # metres: any pairing of this frame is about as bad
+    best = metrics.pairwise_jpe(spoilt[11:12], motion, align=None).min()
+    found = metrics.dtw_jpe(spoilt, motion, align=None)
+    assert best - 1e-5 <= found <= 1.1 * best
 
 
 def test_same_motion_costs_nothing():
@@ -193,3 +246,34 @@ def test_mpjpe_mm():
     assert metrics.mpjpe_mm(one, g, joints=[2]) == pytest.approx(13)
     with pytest.raises(ValueError, match="equal length"):
         metrics.mpjpe_mm(g, g[:5])
+
+
+def test_unaligned_jpe_of_equal_lengths_is_the_mean_joint_error():
+    g, r = clip(0, 9), clip(1, 9)
+    expected = metrics.mpjpe_mm(g, r, joints=[1, 3], align=2) / 1000
+    assert metrics.unaligned_jpe(g, r, joints=[1, 3], align=2) == pytest.approx(expected)
+
+
+@given(st.integers(1, 30), st.integers(3, 30))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_unaligned_jpe_forgives_tempo_but_not_timing(t1, t2):
+    """Motion at constant speed is the same at any tempo; a pause within it is not."""
+    path = clip(0, 2)
+
+    def moving(at: np.ndarray) -> np.ndarray:
+        return (1 - at)[:, None, None] * path[0] + at[:, None, None] * path[1]
+
+    there = moving(np.linspace(0, 1, t2))
+    if t1 > 1:
+        assert metrics.unaligned_jpe(moving(np.linspace(0, 1, t1)), there) < 1e-9
+    late = np.concatenate([there[:1]] * t2 + [there])
+    assert metrics.dtw_jpe(late, there) == 0 < metrics.unaligned_jpe(late, there)
+
+
+def test_unaligned_jpe_by_hand():
+    reference = np.zeros((3, 1, 3))
+    moving = np.array([[[0.0, 0, 0]], [[0.3, 0, 0]]])  # resampled to 0, 0.15, 0.3
+    assert metrics.unaligned_jpe(moving, reference, align=None) == pytest.approx(0.15)
+    held = np.full((1, 1, 3), [3.0, 4.0, 0.0])
+    assert metrics.unaligned_jpe(held, reference, align=None) == pytest.approx(5)
+    assert metrics.unaligned_jpe(moving, reference[:1], align=None) == 0  # its first frame
