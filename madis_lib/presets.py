@@ -176,6 +176,7 @@ def laptop() -> Preset:
     """Larger, for a laptop: about two and a half hours of one core.
 
     Expect every bound beaten, about 30 % gloss error, and a tokenizer that reads back at 5 %.
+    SiCLIP finds 92 to 99 % of 200 true test sentences, on every rung: SignWorld is easy for it.
     """
     model = ModelConfig(128, 4, 4, 2, 32, 384, max_tokens=52, text_vocab=1024)
     return Preset(
