@@ -14,7 +14,7 @@ from typing import Any
 
 from madis_lib import presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance
+from madis_lib.experiments import panel, provenance
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -145,6 +145,9 @@ def _steps(suite: Suite) -> list[Step]:
         )
         steps.append((f"fine-tuning, {name}", tuned, _told_training))
         steps.append((f"signing and scoring, {name}", scored, _told_scores))
+    for corpus in suite.corpora if suite.synthetic else ():
+        told = f"metrics against the oracle, {suite.corpus_name(corpus)}"
+        steps.append((told, lambda c=corpus: panel.graded(suite, c), _told_panel))
     return steps
 
 
@@ -210,6 +213,11 @@ def _told_training(run: Run) -> str:
     return f"{last['update']} updates, loss {first['loss']:.2f} to {last['loss']:.2f}"
 
 
+def _told_panel(run: Run) -> str:
+    count, sentences = len(run.result["conditions"]), len(run.result["sentences"])
+    return f"{count} conditions of {sentences} sentences"
+
+
 def _told_scores(run: Run) -> str:
     scores = run.result["scores"]["MaDiS"]
     told = f"{len(scores['dtw_body'])} sentences"
@@ -251,6 +259,9 @@ def _write_tables(suite: Suite, folder: Path) -> None:
     ):
         with atomic_write(folder / "tables" / f"{name}.csv") as temporary:
             temporary.write_text(frame.to_csv(index=False), encoding="utf-8")
+    if suite.synthetic:
+        with atomic_write(folder / "tables" / "metrics-panel.csv") as temporary:
+            temporary.write_text(tables.metrics_panel(suite).to_csv(index=False), encoding="utf-8")
     _drop_older(folder / "results", begun)
     _drop_older(folder / "tables", begun)
 
