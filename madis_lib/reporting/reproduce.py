@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,8 @@ def _steps(suite: Suite) -> list[Step]:
         steps.append((f"fine-tuning, {name}", tuned, _told_training))
         steps.append((f"signing and scoring, {name}", scored, _told_scores))
     for corpus in suite.corpora if suite.synthetic else ():
-        told = f"metrics against the oracle, {suite.corpus_name(corpus)}"
-        steps.append((told, lambda c=corpus: panel.graded(suite, c), _told_panel))
+        title = f"metrics against the oracle, {suite.corpus_name(corpus)}"
+        steps.append((title, partial(panel.graded, suite, corpus), _told_panel))
     return steps
 
 

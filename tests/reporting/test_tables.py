@@ -135,3 +135,15 @@ def test_targets_are_judged_and_a_miss_is_called_one(suite, monkeypatch):
     monkeypatch.setattr(tables, "_estimate", lambda frame, system, metric: 10.0)
     met = tables.targets(suite)
     assert list(met[""]) == ["met", "met", "met"] and "10 / 10 / 10 %" in set(met.reached)
+
+
+def test_the_metrics_panel_has_every_number_once(suite):
+    frame = tables.metrics_panel(suite)
+    keys = ["data", "statistic", "metric", "level", "condition"]
+    assert not frame.duplicated(keys).any()
+    assert set(frame.statistic) == {
+        "rho", "rho over DTW-JPE", "rho without one condition", "seen", "drop", "share removed",
+        "mean",
+    }  # fmt: skip
+    truth = frame[(frame.statistic == "mean") & (frame.condition == "truth")].set_index("metric")
+    assert (truth.loc["dtw"].estimate.abs() < 1e-6).all()

@@ -86,7 +86,8 @@ class SignWorld:
         same dominant hand.
         """
         who = stable_seed("who", self.corpus, self.seed, name) % len(self._signers)
-        signer, seed = self._signers[who], ("noise", self.corpus, self.seed, name)
+        signer = self._signers[who]
+        seed: tuple[object, ...] = ("noise", self.corpus, self.seed, name)
         if other:
             following = self._signers[(who + 1) % len(self._signers)]
             signer = replace(following, left_dominant=signer.left_dominant)

@@ -32,19 +32,22 @@ KINDS = {
     "time": ("#56b4e9", ">", ("faster × 0.7", "slower × 1.4", "uneven tempo")),
     "noise": ("#999999", "s", ("noise 2°", "noise 5°", "noise 10°")),
     "signs left out or moved": (
-        "#e69f00", "^",
+        "#e69f00",
+        "^",
         ("one sign dropped", "half dropped", "two signs swapped", "order reversed"),
     ),
     "turned or mirrored": (
-        "#cc79a7", "D",
+        "#cc79a7",
+        "D",
         ("mirrored", "palms turned 30°", "palms turned 90°", "body turned 15°", "body turned 45°"),
     ),
     "another sentence, or none": (
-        "#d55e00", "X",
+        "#d55e00",
+        "X",
         ("other sentence's hands", "other sentence's arms", "wrong sentence", "mean pose"),
     ),
-    "systems": ("#0072b2", "*", ("MaDiS", "shuffled text")),
-}  # fmt: skip
+}
+SYSTEMS = ("systems", "#0072b2", "*")  # all other conditions  # fmt: skip
 
 
 @style.styled
@@ -69,13 +72,16 @@ def fig7b(suite: Suite) -> Figure:
                 axes.plot([v["low"], v["high"]], [place] * 2, color=style.INK, lw=1.6)
             axes.set_yticks(range(len(shown)), [SHORT[m] for m in shown] if column == 0 else [])
             axes.set_ylim(len(shown) - 0.4, -0.6)
-            axes.set_xlim(0, 1)
+            axes.axvline(0, color=style.FAINT, lw=0.8)
+            axes.set_xlim(min(0, *(r["low"] for of in found.values() for r in of["rho"])), 1)
             axes.grid(axis="x")
             axes.tick_params(axis="y", length=0)
             if row == 0:
                 axes.set_title(suite.corpus_name(corpus))
             if row == len(LEVELS) - 1:
-                axes.set_xlabel("|ρ| with the oracle's gloss accuracy")
+                axes.set_xlabel(
+                    "|ρ| with the oracle's gloss accuracy\n(below 0: the wrong way round)"
+                )
         grid[row][0].set_ylabel(told)
     reported = _reported()
     figure.supxlabel(reported, fontsize=9, color=style.SOFT)
@@ -116,7 +122,9 @@ def metric_scatter(suite: Suite) -> Figure:
             if column == 0:
                 m = MEASURES[metric]
                 unit = f" ({m.unit})" if m.unit else ""
-                axes.set_ylabel(f"{SHORT[metric]}{unit}\n{'↑' if m.better > 0 else '↓'} is better")
+                axes.set_ylabel(
+                    f"{SHORT[metric]}{unit}\n{'higher' if m.better > 0 else 'lower'} is better"
+                )
             if row == len(shown) - 1:
                 axes.set_xlabel("oracle's gloss accuracy (%)")
     handles, labels = grid[0][0].get_legend_handles_labels()
@@ -127,17 +135,16 @@ def metric_scatter(suite: Suite) -> Figure:
 
 def _scatter(axes: Axes, means: list[dict], metric: str) -> None:
     value = {(r["condition"], r["metric"]): r["mean"] for r in means}
-    for kind, (colour, marker, conditions) in KINDS.items():
-        points = [
-            (100 * value[c, panel.ORACLE], value[c, metric])
-            for c in conditions
-            if (c, metric) in value
-        ]
+    corrupted = {c for *_, conditions in KINDS.values() for c in conditions}
+    systems = tuple(dict.fromkeys(c for c, _ in value if c not in corrupted))
+    kind, *look = SYSTEMS
+    for kind, (colour, marker, conditions) in (KINDS | {kind: (*look, systems)}).items():
+        x, y = np.array([(100 * value[c, panel.ORACLE], value[c, metric]) for c in conditions]).T
         axes.scatter(
-            *np.array(points).T, s=70 if marker == "*" else 38, c=colour, marker=marker,
+            x, y, s=70 if marker == "*" else 38, c=colour, marker=marker,
             edgecolors=style.PAPER, linewidths=0.6, label=kind, zorder=3, clip_on=False,
         )  # fmt: skip
-    axes.set_xlim(0, 100)
+    axes.set_xlim(-2, 102)
     if MEASURES[metric].better < 0:
         axes.set_ylim(axes.get_ylim()[::-1])  # better is up in every panel
     axes.grid()
