@@ -27,7 +27,7 @@ IN_PAPER = {"dtw": "dtw", "sibleu": "sibleu", "siclip": "siclip_r1"}  # row of F
 COMPARED = ("dtw", "mm", "unaligned", "procrustes", "sibleu", "siclip", "siclip_r1")
 LEVELS = {"clips": "every clip", panel.SYSTEM: "MaDiS's clips alone"}
 # Conditions by what was done to them: colour and marker, told apart by either.
-KINDS = {
+KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "true signing": ("#009e73", "o", (panel.TRUTH, panel.ROUND_TRIP, panel.OTHER_SIGNER)),
     "time": ("#56b4e9", ">", ("faster × 0.7", "slower × 1.4", "uneven tempo")),
     "noise": ("#999999", "s", ("noise 2°", "noise 5°", "noise 10°")),
@@ -46,8 +46,8 @@ KINDS = {
         "X",
         ("other sentence's hands", "other sentence's arms", "wrong sentence", "mean pose"),
     ),
-}
-SYSTEMS = ("systems", "#0072b2", "*")  # all other conditions  # fmt: skip
+    "systems": ("#0072b2", "*", ()),  # all other conditions
+}  # fmt: skip
 
 
 @style.styled
@@ -135,10 +135,10 @@ def metric_scatter(suite: Suite) -> Figure:
 
 def _scatter(axes: Axes, means: list[dict], metric: str) -> None:
     value = {(r["condition"], r["metric"]): r["mean"] for r in means}
-    corrupted = {c for *_, conditions in KINDS.values() for c in conditions}
-    systems = tuple(dict.fromkeys(c for c, _ in value if c not in corrupted))
-    kind, *look = SYSTEMS
-    for kind, (colour, marker, conditions) in (KINDS | {kind: (*look, systems)}).items():
+    named = {c for *_, conditions in KINDS.values() for c in conditions}
+    others = tuple(dict.fromkeys(c for c, _ in value if c not in named))
+    for kind, (colour, marker, chosen) in KINDS.items():
+        conditions = chosen or others
         x, y = np.array([(100 * value[c, panel.ORACLE], value[c, metric]) for c in conditions]).T
         axes.scatter(
             x, y, s=70 if marker == "*" else 38, c=colour, marker=marker,
