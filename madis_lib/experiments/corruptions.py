@@ -182,10 +182,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class Corruption:
-    """A named corruption at one severity; ``make`` takes a clip and its random generator."""
+    """A named corruption at one severity; ``make`` takes a clip and its random generator.
+
+    ``content``: it changes which signs there are, or their order, not how they are signed.
+    """
 
     name: str
     make: Callable[[Clip, Any], np.ndarray]
+    content: bool = False
 
 
 GRADED = (
@@ -195,13 +199,14 @@ GRADED = (
     Corruption("faster × 0.7", lambda c, _: stretch(c.features, 0.7)),
     Corruption("slower × 1.4", lambda c, _: stretch(c.features, 1.4)),
     Corruption("uneven tempo", lambda c, rng: uneven_tempo(c.features, c.timeline, 1.6, rng)),
-    Corruption("one sign dropped", lambda c, rng: drop_signs(c.features, c.timeline, 1, rng)),
+    Corruption("one sign dropped", lambda c, rng: drop_signs(c.features, c.timeline, 1, rng), True),
     Corruption(
         "half dropped",
         lambda c, rng: drop_signs(c.features, c.timeline, -(-len(c.timeline) // 2), rng),
+        True,
     ),
-    Corruption("two signs swapped", lambda c, rng: swap_two(c.features, c.timeline, rng)),
-    Corruption("order reversed", lambda c, _: reverse_signs(c.features, c.timeline)),
+    Corruption("two signs swapped", lambda c, rng: swap_two(c.features, c.timeline, rng), True),
+    Corruption("order reversed", lambda c, _: reverse_signs(c.features, c.timeline), True),
     Corruption("mirrored", lambda c, _: mirror(c.features)),
     Corruption("palms turned 30°", lambda c, _: turn_palms(c.features, 30)),
     Corruption("palms turned 90°", lambda c, _: turn_palms(c.features, 90)),
@@ -209,5 +214,5 @@ GRADED = (
     Corruption("body turned 45°", lambda c, _: turn_body(c.features, 45)),
     Corruption("other sentence's hands", lambda c, _: other_hands(c.features, c.other)),
     Corruption("other sentence's arms", lambda c, _: other_body(c.features, c.other)),
-    Corruption("wrong sentence", lambda c, _: c.other),
+    Corruption("wrong sentence", lambda c, _: c.other, True),
 )

@@ -37,6 +37,7 @@ Scores = Mapping[str, np.ndarray]  # [conditions, sentences] by metric
 TRUTH, ROUND_TRIP, OTHER_SIGNER = "truth", "tokenizer round trip", "other signer"
 HARMLESS = OTHER_SIGNER  # what a metric should not mind: the same signs by another person
 SYSTEM = "MaDiS"
+MATERIAL = 0.02  # of gloss accuracy: what falls by less is as legible
 ORACLE = "oracle"  # its column holds gloss accuracy
 SENTENCES, QUICK_SENTENCES = 200, 16  # first ones of the test split, at most
 
@@ -302,8 +303,8 @@ class Agreement:
     """How far metrics rank motions as the oracle does, oriented so that right is positive.
 
     ``rho`` and ``over_dtw`` (ρ of the metric minus ρ of DTW-JPE) by (metric, level).  Level "clips"
-    ranks every clip of every condition, "conditions" the conditions' means, "MaDiS" the model's own
-    clips alone.  ``without``: least and most ρ over all clips when one condition is left out, and
+    ranks every clip of every condition, "content" those in which nothing but the signs or their
+    order is wrong, "MaDiS" the model's own alone, and "conditions" the conditions' means.  ``without``: least and most ρ over all clips when one condition is left out, and
     ``over_without`` the same of the difference, by metric: conditions are chosen, not drawn.
     """
 
@@ -325,8 +326,11 @@ def agreement(
     found = measured(scores)
     better = np.array([MEASURES[name].better for name in found])
     values = np.stack([scores[name] for name in (*found, ORACLE)])  # [metrics + 1, C, n]
+    form = {corruption.name for corruption in corruptions.GRADED if not corruption.content}
+    content = [i for i, name in enumerate(names) if name not in form]
     levels: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "clips": lambda drawn: drawn.reshape(len(drawn), -1),
+        "content": lambda drawn: drawn[:, content].reshape(len(drawn), -1),
         "conditions": lambda drawn: drawn.mean(-1),
     }
     if SYSTEM in names:
@@ -380,7 +384,8 @@ class Sight:
 
     ``seen``: share of sentences ranked below the other signer's, ties half.  ``drop``: mean
     worsening in standard deviations of its paired differences.  ``worse``: the interval of the mean
-    worsening lies above zero.  ``oracle_falls``: the same of the oracle's accuracy.
+    worsening lies above zero.  ``oracle_falls``: that of the oracle's accuracy lies above
+    :data:`MATERIAL`.
     """
 
     seen: float
@@ -409,23 +414,23 @@ def blindness(scores: Scores, names: Sequence[str], seed: int = 0) -> dict[tuple
     n = scores[ORACLE].shape[1]
     draws = np.random.default_rng(seed).integers(n, size=(1000, n))
 
-    def above_zero(worsening: np.ndarray) -> bool:
-        """Whether the 95 % interval of the mean over sentences lies above zero."""
-        return bool(np.quantile(worsening[draws].mean(1), 0.025) > 0)
+    def above(worsening: np.ndarray, least: float) -> bool:
+        """Whether the 95 % interval of the mean over sentences lies above ``least``."""
+        return bool(np.quantile(worsening[draws].mean(1), 0.025) > least)
 
     found = {}
     for c, condition in enumerate(names):
         if condition in (TRUTH, HARMLESS):
             continue
         fall = scores[ORACLE][yardstick] - scores[ORACLE][c]
-        falls = above_zero(fall)
+        falls = above(fall, MATERIAL)
         for name in measured(scores):
             loss = MEASURES[name].better * (scores[name][yardstick] - scores[name][c])
             spread = loss.std(ddof=1) if len(loss) > 1 else 0.0
             found[condition, name] = Sight(
                 float(((loss > 0) + 0.5 * (loss == 0)).mean()),
                 float(loss.mean() / spread) if spread else 0.0,
-                above_zero(loss),
+                above(loss, 0.0),
                 falls,
             )
     return found

@@ -39,6 +39,22 @@ def test_rho_is_spearmans_and_right_is_positive():
     assert panel.agreement(flipped, NAMES, resamples=10).rho["sibleu", "clips"].estimate < -0.9
 
 
+def test_errors_of_content_are_those_of_no_other_kind():
+    names = [TRUTH, HARMLESS, "noise 5°", "one sign dropped", "wrong sentence", "mirrored"]
+    scores, kept = made_up(), [0, 1, 3, 4]
+    found = panel.agreement(scores, names, resamples=5).rho["dtw", "content"].estimate
+    expected = stats.spearmanr(scores["dtw"][kept].ravel(), scores[ORACLE][kept].ravel())
+    assert found == pytest.approx(-expected.statistic)
+
+
+def test_a_slip_of_the_oracle_is_no_fall():
+    scores = made_up()
+    scores[ORACLE][2] = scores[ORACLE][1] - 0.01
+    assert not panel.blindness(scores, NAMES)["bad", "dtw"].oracle_falls
+    scores[ORACLE][2] = scores[ORACLE][1] - 0.05
+    assert panel.blindness(scores, NAMES)["bad", "dtw"].oracle_falls
+
+
 def test_the_better_metric_is_told_from_the_worse_on_the_same_draws():
     found = panel.agreement(made_up(), NAMES, resamples=200)
     gap = found.over_dtw["sibleu", "clips"]
@@ -191,4 +207,4 @@ def test_the_analysis_is_kept(suite, graded):
     conditions = set(graded.result["conditions"])
     assert {row["condition"] for row in rows["sight"]} == conditions - {TRUTH, HARMLESS}
     assert {row["condition"] for row in rows["means"]} == conditions
-    assert {row["level"] for row in rows["rho"]} == {"clips", "conditions", "MaDiS"}
+    assert {row["level"] for row in rows["rho"]} == {"clips", "content", "conditions", "MaDiS"}

@@ -109,8 +109,11 @@ ALL = (
         "Fig. 7b: metrics against an oracle",
         "In the place of five signers, SignWorld's oracle: motions from perfect to useless are "
         "scored by every metric and by the glosses that can be read off them. Bars are |Spearman "
-        "ρ| with 95 % intervals over sentences; blue ones are the paper's metrics. An oracle on "
-        "synthetic signing is not a signer: it reads glosses and nothing else.",
+        "ρ| with 95 % intervals over sentences; blue ones are the paper's metrics. The order of "
+        "metrics depends on what goes wrong: the first row has changes of tempo, noise and turned "
+        "hands among its motions, the second only signs that are missing, moved or others, the "
+        "third what the model itself gets wrong. An oracle on synthetic signing is not a signer: "
+        "it reads glosses and nothing else.",
         needs_truth=True,
     ),
     Entry(

@@ -25,7 +25,11 @@ SHORT = {
 }
 IN_PAPER = {"dtw": "dtw", "sibleu": "sibleu", "siclip": "siclip_r1"}  # row of Fig. 7b, our column
 COMPARED = ("dtw", "mm", "unaligned", "procrustes", "sibleu", "siclip", "siclip_r1")
-LEVELS = {"clips": "every clip", panel.SYSTEM: "MaDiS's clips alone"}
+LEVELS = {
+    "clips": "every clip",
+    "content": "errors of content",
+    panel.SYSTEM: "MaDiS's clips alone",
+}
 # Conditions by what was done to them: colour and marker, told apart by either.
 KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "true signing": ("#009e73", "o", (panel.TRUTH, panel.ROUND_TRIP, panel.OTHER_SIGNER)),
@@ -58,7 +62,7 @@ def fig7b(suite: Suite) -> Figure:
     found = {c: panel.analysed(suite, c).result for c in suite.corpora}
     shown = [m for m in COMPARED if m in {r["metric"] for r in found[suite.corpora[0]]["rho"]}]
     figure, grid = plt.subplots(
-        len(LEVELS), len(suite.corpora), figsize=(11.5, 6), layout="constrained",
+        len(LEVELS), len(suite.corpora), figsize=(11.5, 8), layout="constrained",
         sharex=True, squeeze=False,
     )  # fmt: skip
     for row, (level, told) in enumerate(LEVELS.items()):
