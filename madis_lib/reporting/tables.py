@@ -270,7 +270,8 @@ def metrics_panel(suite: Suite) -> pd.DataFrame:
     ``statistic`` is ``rho`` or ``rho over DTW-JPE`` (by metric and level), ``rho without one
     condition`` (least and most), ``seen`` and ``drop`` (by
     condition and metric; the verdict says blind or false alarm), ``share removed`` (by condition;
-    the metric is "before to after") or ``mean`` (by condition and metric).
+    the metric is "before to after"), ``mean`` (by condition and metric) or ``seconds a clip`` (by
+    stage: DTW-JPE needs ``landmarks`` and ``dtw``, SiBLEU ``encoding`` and ``sibleu``).
     """
     rows: list[dict[str, Any]] = []
     for corpus in suite.corpora:
@@ -296,6 +297,11 @@ def metrics_panel(suite: Suite) -> pd.DataFrame:
         for row in found["means"]:
             cell = {k: row[k] for k in ("condition", "metric")}
             rows.append(common | {"statistic": "mean", "estimate": row["mean"]} | cell)
+        seconds = panel.graded(suite, corpus).result["seconds"]
+        rows += [
+            common | {"statistic": "seconds a clip", "metric": stage, "estimate": value}
+            for stage, value in seconds.items()
+        ]
     columns = ("preset", "data", "statistic", "metric", "level", "condition")
     return pd.DataFrame(rows, columns=[*columns, "estimate", "low", "high", "verdict"])
 

@@ -143,7 +143,7 @@ def test_the_metrics_panel_has_every_number_once(suite):
     assert not frame.duplicated(keys).any()
     assert set(frame.statistic) == {
         "rho", "rho over DTW-JPE", "rho without one condition", "seen", "drop", "share removed",
-        "mean",
+        "mean", "seconds a clip",
     }  # fmt: skip
     truth = frame[(frame.statistic == "mean") & (frame.condition == "truth")].set_index("metric")
     assert (truth.loc["dtw"].estimate.abs() < 1e-6).all()
