@@ -45,9 +45,10 @@ def streams(tokens: np.ndarray | Streams) -> Streams:
     return body, left, right
 
 
-def _landmarks(
-    body: Body, features: np.ndarray, betas: Sequence[float] | None
+def landmarks(
+    body: Body, features: np.ndarray, betas: Sequence[float] | None = None
 ) -> dict[str, np.ndarray]:
+    """The points of each part that the metrics read, ``[T, J, 3]`` metres by part."""
     shape = None if betas is None else torch.tensor(betas)
     with torch.no_grad():
         found = body.landmarks(torch.as_tensor(features, dtype=torch.float32), shape)
@@ -105,7 +106,7 @@ def score(
         k: [] for k in ("dtw_body", "dtw_hands", "mm_body", "mm_hands", "length_ratio")
     }
     for generated, true in zip(features, reference.features, strict=True):
-        g, r = (_landmarks(body, clip, betas) for clip in (generated, true))
+        g, r = (landmarks(body, clip, betas) for clip in (generated, true))
         joints = {"body": BODY_JOINTS, "left": None, "right": None}
         total, steps = np.array(
             [metrics.dtw_path(g[part], r[part], joints[part]) for part in PARTS]

@@ -2,6 +2,7 @@
 
 ======================  ==================================================================
 ``dtw_jpe``             distance of two motions of different length, summed metres
+``procrustes_error``    distance of two poses when rotations do not count
 ``mpjpe_mm``            distance of two motions of equal length, millimetres
 ``unaligned_jpe``       the same of any lengths, one resampled and not warped, metres
 ``sibleu``              BLEU of sign tokens, 0 to 100
@@ -18,6 +19,7 @@ from madis_lib.metrics.dtw import (
     dtw_from_cost,
     dtw_jpe,
     dtw_jpe_many,
+    dtw_pairs,
     dtw_path,
     mpjpe_mm,
     pairwise_jpe,
@@ -40,6 +42,7 @@ from madis_lib.metrics.intervals import (
     spearman,
     wilson_interval,
 )
+from madis_lib.metrics.procrustes import kabsch, procrustes_error
 from madis_lib.metrics.retrieval import chance_hits, retrieval, retrieval_hits
 from madis_lib.metrics.sibleu import sibleu, sibleu_from_statistics, sibleu_statistics
 
@@ -52,16 +55,19 @@ __all__ = [
     "dtw_from_cost",
     "dtw_jpe",
     "dtw_jpe_many",
+    "dtw_pairs",
     "dtw_path",
     "edit_distance",
     "gloss_error_counts",
     "gloss_error_rate",
     "holm",
+    "kabsch",
     "krippendorff_alpha",
     "mpjpe_mm",
     "paired_interval",
     "paired_p_value",
     "pairwise_jpe",
+    "procrustes_error",
     "retrieval",
     "retrieval_hits",
     "sentence_gloss_error_rates",

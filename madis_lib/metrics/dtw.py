@@ -98,6 +98,17 @@ def dtw_path(
     return _dtw(_pack(g), _pack(r))
 
 
+def dtw_pairs(
+    generated: ArrayLike,
+    reference: ArrayLike,
+    joints: Iterable[int] | None = None,
+    align: int | None = 0,
+) -> NDArray[np.int64]:
+    """The frame pairs that :func:`dtw_jpe` sums over, as :func:`warping_path`: ``[length,2]``."""
+    g, r = _prepare(generated, reference, joints, align)
+    return _pairs(_pack(g), _pack(r))
+
+
 def dtw_jpe_many(
     generated: Sequence[ArrayLike],
     reference: Sequence[ArrayLike],
@@ -230,3 +241,29 @@ def _dtw(g: Packed, r: Packed) -> tuple[float, int]:
             total[j + 1], length[j + 1] = left, left_length
             corner, corner_length = up, up_length
     return total[frames] / joints, int(length[frames])
+
+
+@numba.njit(cache=True)
+def _pairs(g: Packed, r: Packed) -> NDArray[np.int64]:
+    rows, columns = g.shape[2], r.shape[2]
+    row = np.empty(columns, np.float32)
+    total = np.full((rows + 1, columns + 1), np.inf)
+    total[0, 0] = 0.0
+    for i in range(rows):
+        _cost_row(g, i, r, row)
+        for j in range(columns):
+            before = min(total[i, j], total[i, j + 1], total[i + 1, j])
+            total[i + 1, j + 1] = before + np.float64(row[j])
+    path = np.empty((rows + columns - 1, 2), np.int64)
+    i, j, first = rows, columns, rows + columns - 1
+    while i > 0 and j > 0:  # walk back; on a tie both clips go on
+        first -= 1
+        path[first, 0], path[first, 1] = i - 1, j - 1
+        before = min(total[i - 1, j - 1], total[i - 1, j], total[i, j - 1])
+        if total[i - 1, j - 1] == before:
+            i, j = i - 1, j - 1
+        elif total[i - 1, j] == before:
+            i -= 1
+        else:
+            j -= 1
+    return path[first:]

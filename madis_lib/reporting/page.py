@@ -252,7 +252,7 @@ def _method() -> str:
 
 
 def _figures(folder: Path) -> str:
-    numbered = [f.name for f in figures.ALL if f.name.startswith("fig")]
+    numbered = [f.name for f in figures.ALL if f.name.startswith(("fig", "metric"))]
     return "\n".join(_figure(folder, name) for name in numbered)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from madis_lib import paper, presets
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import back_translation, embedding, provenance, workers
+from madis_lib.experiments import back_translation, embedding, panel, provenance, workers
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -227,6 +227,16 @@ def _steps(suite: Suite) -> list[Step]:
             )
             for c, name in names.items()
         ),
+        *(
+            Step(
+                f"metrics against the oracle, {name}",
+                partial(panel.graded, suite, c),
+                _told_panel,
+                8,
+            )
+            for c, name in names.items()
+            if suite.synthetic
+        ),
     ]
 
 
@@ -305,6 +315,11 @@ def _told_retrieval(run: Run) -> str:
     return f"R@1 sign to text {', '.join(told)}"
 
 
+def _told_panel(run: Run) -> str:
+    count, sentences = len(run.result["conditions"]), len(run.result["sentences"])
+    return f"{count} conditions of {sentences} sentences"
+
+
 def _told_scores(run: Run) -> str:
     scores = run.result["scores"]["MaDiS"]
     told = f"{len(scores['dtw_body'])} sentences"
@@ -358,6 +373,9 @@ def _write_tables(suite: Suite, folder: Path) -> None:
     ):
         with atomic_write(folder / "tables" / f"{name}.csv") as temporary:
             temporary.write_text(frame.to_csv(index=False), encoding="utf-8")
+    if suite.synthetic:
+        with atomic_write(folder / "tables" / "metrics-panel.csv") as temporary:
+            temporary.write_text(tables.metrics_panel(suite).to_csv(index=False), encoding="utf-8")
     _drop_older(folder / "results", begun)
     _drop_older(folder / "tables", begun)
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from madis_lib import metrics, paper
-from madis_lib.experiments import back_translation, embedding, evaluate
+from madis_lib.experiments import back_translation, embedding, evaluate, panel
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import DATASET_NAMES, Suite
 from madis_lib.files import atomic_write
@@ -402,6 +402,48 @@ def back_translated(suite: Suite) -> pd.DataFrame:
             row = {"corpus": suite.corpus_name(corpus), "system": system, "n": len(counts)}
             rows.append(row | {"BLEU-4": found.pop("estimate"), **found})
     return pd.DataFrame(rows)
+
+
+def metrics_panel(suite: Suite) -> pd.DataFrame:
+    """The metrics against the oracle (Fig. 7b), one number a row.
+
+    ``statistic`` is ``rho`` or ``rho over DTW-JPE`` (by metric and level), ``rho without one
+    condition`` (least and most), ``seen`` and ``drop`` (by
+    condition and metric; the verdict says blind or false alarm), ``share removed`` (by condition;
+    the metric is "before to after"), ``mean`` (by condition and metric) or ``seconds a clip`` (by
+    stage: DTW-JPE needs ``landmarks`` and ``dtw``, SiBLEU ``encoding`` and ``sibleu``).
+    """
+    rows: list[dict[str, Any]] = []
+    for corpus in suite.corpora:
+        found = panel.analysed(suite, corpus).result
+        common = {"preset": suite.preset.name, "data": suite.corpus_name(corpus)}
+        for statistic, part in (("rho", "rho"), ("rho over DTW-JPE", "over_dtw")):
+            rows += [common | {"statistic": statistic} | row for row in found[part]]
+        for row in found["without_one"]:
+            ends = {"metric": row["metric"], "level": "clips", "low": row["low"]}
+            told = common | {"statistic": "rho without one condition", "high": row["high"]}
+            rows.append(told | ends)
+        for row in found["sight"]:
+            cell = common | {k: row[k] for k in ("condition", "metric")}
+            verdict = "blind" if row["blind"] else "false alarm" if row["false_alarm"] else ""
+            rows += [
+                cell | {"statistic": s, "estimate": row[s], "verdict": verdict}
+                for s in ("seen", "drop")
+            ]
+        for row in found["removed"]:
+            cell = {k: row[k] for k in ("condition", "estimate", "low", "high")}
+            metric = f"{row['before']} to {row['after']}"
+            rows.append(common | {"statistic": "share removed", "metric": metric} | cell)
+        for row in found["means"]:
+            cell = {k: row[k] for k in ("condition", "metric")}
+            rows.append(common | {"statistic": "mean", "estimate": row["mean"]} | cell)
+        seconds = panel.graded(suite, corpus).result["seconds"]
+        rows += [
+            common | {"statistic": "seconds a clip", "metric": stage, "estimate": value}
+            for stage, value in seconds.items()
+        ]
+    columns = ("preset", "data", "statistic", "metric", "level", "condition")
+    return pd.DataFrame(rows, columns=[*columns, "estimate", "low", "high", "verdict"])
 
 
 def targets(suite: Suite) -> pd.DataFrame:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from madis_lib import utc
+from madis_lib.experiments import panel
 from madis_lib.reporting import figures
-from madis_lib.reporting.figures import examples, gates, masked, orders, pivots, style
+from madis_lib.reporting.figures import examples, gates, masked, metrics, orders, pivots, style
 from madis_lib.systems.madis import MaDiSSystem
 
 
@@ -117,3 +118,18 @@ def test_equal_codes_have_equal_shades():
     shades = style.code_colours(np.array([3, 3, 5]), "left", 10)
     assert (shades[0] == shades[1]).all() and (shades[0] != shades[2]).any()
     assert shades.min() >= 0 and shades.max() <= 1
+
+
+def test_every_condition_and_metric_of_the_panel_is_drawn(suite):
+    made = panel.graded(suite, "csl").result
+    drawn = [c for *_, conditions in metrics.KINDS.values() for c in conditions]
+    assert len(drawn) == len(set(drawn))
+    assert set(made["conditions"]) - set(drawn) == {"MaDiS", "shuffled text"}  # the systems
+    assert set(metrics.SHORT) == set(panel.MEASURES)
+
+
+def test_fig7b_tells_the_papers_words_from_our_numbers(suite):
+    data = figures.fig7b(suite).data
+    assert "real CSL-Daily" in data["paper"] and "not printed" in data["paper"]
+    assert not any(letter.isdigit() for letter in data["paper"])
+    assert {row["corpus"] for row in data["rho"]} == set(suite.corpora)

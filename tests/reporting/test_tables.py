@@ -177,3 +177,15 @@ def test_the_order_of_table_6_is_judged_and_a_failure_is_said(suite, monkeypatch
     assert said.count("not separated (+0.0 points)") == 3
     hits["decoupled"] = [0] * 40
     assert "worse (-25.0 points)" in tables.siclip_sentence(suite)
+
+
+def test_the_metrics_panel_has_every_number_once(suite):
+    frame = tables.metrics_panel(suite)
+    keys = ["data", "statistic", "metric", "level", "condition"]
+    assert not frame.duplicated(keys).any()
+    assert set(frame.statistic) == {
+        "rho", "rho over DTW-JPE", "rho without one condition", "seen", "drop", "share removed",
+        "mean", "seconds a clip",
+    }  # fmt: skip
+    truth = frame[(frame.statistic == "mean") & (frame.condition == "truth")].set_index("metric")
+    assert (truth.loc["dtw"].estimate.abs() < 1e-6).all()

@@ -12,6 +12,7 @@ from madis_lib.data.signworld.world import (
     read_lexicon,
     read_oracle,
     read_truth,
+    read_world,
     write,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "read_lexicon",
     "read_oracle",
     "read_truth",
+    "read_world",
     "write",
 ]

@@ -23,7 +23,7 @@ from madis_lib.data.sentences import check_name
 from madis_lib.data.signworld.grammar import LANGUAGE, Sentence
 from madis_lib.data.signworld.lexicon import Lexicon
 from madis_lib.data.signworld.motion import MAX_SIGNS, stable_seed
-from madis_lib.data.signworld.world import SignWorld, write_world
+from madis_lib.data.signworld.world import SignWorld, annotated, write_world
 from madis_lib.files import check_writable
 
 CORPUS_OF = {language: corpus for corpus, language in LANGUAGE.items()}
@@ -181,8 +181,7 @@ def _world(corpus: str, group: Sequence[Annotation], seed: int) -> SignWorld:
     lexicon = Lexicon.from_names(gloss for a in group for gloss in a.glosses)
     sentences: dict[str, list[tuple[str, Sentence]]] = {"train": [], "val": [], "test": []}
     for a in group:
-        question = (0, len(a.glosses)) if a.text.endswith(("?", "？")) else None
-        sentences[a.split].append((a.name, Sentence(a.text, a.glosses, question, None)))
+        sentences[a.split].append((a.name, annotated(a.text, a.glosses)))
     return SignWorld(corpus, lexicon, sentences, seed)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -79,13 +79,21 @@ class SignWorld:
         self.sentences = {split: list(pairs) for split, pairs in sentences.items()}
         self._signers = signers(corpus, seed)
 
-    def utterance(self, name: str, sentence: Sentence) -> Utterance:
-        """Render one sentence; its name decides signer and noise."""
-        signer = self._signers[
-            stable_seed("who", self.corpus, self.seed, name) % len(self._signers)
-        ]
+    def utterance(self, name: str, sentence: Sentence, other: bool = False) -> Utterance:
+        """Render one sentence; its name decides signer and noise.
+
+        ``other`` has it signed by somebody else: the next signer's habits and other noise, but the
+        same dominant hand.
+        """
+        who = stable_seed("who", self.corpus, self.seed, name) % len(self._signers)
+        signer = self._signers[who]
+        seed: tuple[object, ...] = ("noise", self.corpus, self.seed, name)
+        if other:
+            following = self._signers[(who + 1) % len(self._signers)]
+            signer = replace(following, left_dominant=signer.left_dominant)
+            seed = (*seed, "other")
         signs = [self.lexicon[gloss] for gloss in sentence.glosses]
-        rng = np.random.default_rng(stable_seed("noise", self.corpus, self.seed, name))
+        rng = np.random.default_rng(stable_seed(*seed))
         try:
             motion = render(signs, self.fps, signer, sentence.question, sentence.negation, rng)
         except ValueError as error:
@@ -130,11 +138,14 @@ def build(corpus: str, config: CorpusConfig) -> SignWorld:
     if corpus not in FPS:
         raise ValueError(f"unknown corpus {corpus!r}: choose one of {', '.join(CORPORA)}")
     lexicon = Lexicon.build(corpus, grammar.concepts(corpus, config.signs), config.seed)
-    sentences = {
+    return SignWorld(corpus, lexicon, _sentences(corpus, config), config.seed)
+
+
+def _sentences(corpus: str, config: CorpusConfig) -> dict[str, list[tuple[str, Sentence]]]:
+    return {
         split: [(_name(corpus, split, i), sentence) for i, sentence in enumerate(found)]
         for split, found in grammar.splits(corpus, config).items()
     }
-    return SignWorld(corpus, lexicon, sentences, config.seed)
 
 
 def _name(corpus: str, split: str, number: int) -> str:
@@ -199,6 +210,28 @@ def read_lexicon(root: str | Path, corpus: str) -> Lexicon:
 def read_oracle(root: str | Path, corpus: str) -> Oracle:
     """The oracle of a written corpus."""
     return Oracle(read_lexicon(root, corpus), FPS[corpus])
+
+
+def annotated(text: str, glosses: Sequence[str]) -> Sentence:
+    """A sentence of which text and glosses are all that is known: "?" at the end is a question."""
+    question = (0, len(glosses)) if text.endswith(("?", "？")) else None
+    return Sentence(text, tuple(glosses), question, None)
+
+
+def read_world(root: str | Path, corpus: str, split: str = "test") -> SignWorld:
+    """The world that wrote a corpus, able to render the sentences of ``split`` again.
+
+    Of rendered annotations only text and glosses were kept; their seed is taken to be 0.
+    """
+    lexicon = read_lexicon(root, corpus)
+    if _truth(root, "config.json").exists():
+        stored = _read_json(_truth(root, "config.json"))
+        values = {f.name: stored[f.name] for f in fields(CorpusConfig)}
+        config = CorpusConfig(**values | {"glosses": tuple(values["glosses"])})
+        return SignWorld(corpus, lexicon, _sentences(corpus, config), config.seed)
+    truth = read_truth(root, corpus, split)
+    found = [(t["name"], annotated(t["text"], t["glosses"])) for t in truth]
+    return SignWorld(corpus, lexicon, {split: found})
 
 
 def read_dictionary(root: str | Path, corpus: str) -> dict[str, np.ndarray]:

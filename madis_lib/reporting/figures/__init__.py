@@ -17,6 +17,7 @@ from madis_lib.reporting.figures.curves import training
 from madis_lib.reporting.figures.gates import fig4, fig10
 from madis_lib.reporting.figures.headline import headline
 from madis_lib.reporting.figures.masked import fig8
+from madis_lib.reporting.figures.metrics import fig7b, metric_blindness, metric_scatter
 from madis_lib.reporting.figures.orders import fig3
 from madis_lib.reporting.figures.overview import fig1
 from madis_lib.reporting.figures.strips import strip
@@ -30,9 +31,12 @@ __all__ = [
     "fig2",
     "fig3",
     "fig4",
+    "fig7b",
     "fig8",
     "fig10",
     "headline",
+    "metric_blindness",
+    "metric_scatter",
     "save",
     "strip",
     "training",
@@ -98,6 +102,39 @@ ALL = (
         "(b) and (c) show weights that the gate of the fine-tuned model gives to triples of the "
         "test set; pictures are those triples decoded. Notice that the weights depend on the "
         "triple, which an average cannot do.",
+    ),
+    Entry(
+        "fig7b",
+        fig7b,
+        "Fig. 7b: metrics against an oracle",
+        "In the place of five signers, SignWorld's oracle: motions from perfect to useless are "
+        "scored by every metric and by the glosses that can be read off them. Bars are |Spearman "
+        "ρ| with 95 % intervals over sentences; blue ones are the paper's metrics. The order of "
+        "metrics depends on what goes wrong: the first row has changes of tempo, noise and turned "
+        "hands among its motions, the second only signs that are missing, moved or others, the "
+        "third what the model itself gets wrong. An oracle on synthetic signing is not a signer: "
+        "it reads glosses and nothing else.",
+        needs_truth=True,
+    ),
+    Entry(
+        "metric_scatter",
+        metric_scatter,
+        "Each metric beside what can still be read",
+        "A point is the mean of a condition; up and to the right is better in every panel. A "
+        "metric that agrees with the oracle puts the points on a rising line. Notice which points "
+        "leave it: high but illegible is what the metric fails to see, low but legible what it "
+        "punishes without need.",
+        needs_truth=True,
+    ),
+    Entry(
+        "metric_blindness",
+        metric_blindness,
+        "What each metric fails to see",
+        "The yardstick is the same signs by another signer, which a metric should not mind. ▼: the "
+        "oracle reads fewer glosses than there. ✗: it does, and the metric minds no more than it "
+        "minds another signer, so it is blind to it. !: the signs are as legible, and the metric "
+        "minds all the same.",
+        needs_truth=True,
     ),
     Entry(
         "fig8",

@@ -5,7 +5,7 @@ import pytest
 
 from madis_lib.data import layouts, signworld
 from madis_lib.data.signworld import world
-from madis_lib.data.signworld.annotations import read_annotations, render, worlds
+from madis_lib.data.signworld.annotations import Annotation, read_annotations, render, worlds
 from madis_lib.presets import CorpusConfig
 
 SMALL = CorpusConfig(signs=40, train=60, dev=4, test=4, glosses=(2, 4))
@@ -207,3 +207,20 @@ def test_languages_become_corpora_of_their_own():
     assert [w.corpus for w in found] == ["csl", "how2sign", "phoenix"]
     (_, sentence) = found[0].sentences["train"][0]
     assert sentence.question == (0, 1)
+
+
+def test_the_world_of_rendered_annotations_can_sign_them_again(tmp_path):
+    sentences = (("a", "Is the house red?", "HOUSE RED"), ("b", "The red house.", "RED HOUSE"))
+    found = [
+        Annotation(name, text, tuple(glosses.split()), "en", "test")
+        for name, text, glosses in sentences
+    ]
+    render(found, tmp_path / "data", progress=False)
+    again = signworld.read_world(tmp_path / "data", "how2sign")
+    written = {s.name: s.features for s in layouts.read(tmp_path / "data", "how2sign", "test")}
+    for name, sentence in again.sentences["test"]:
+        assert (sentence.question is not None) == (name == "a")
+        same = again.utterance(name, sentence)
+        np.testing.assert_allclose(same.features, written[name], atol=1e-6)
+        other = again.utterance(name, sentence, other=True)
+        assert other.signer != same.signer and other.glosses == same.glosses
