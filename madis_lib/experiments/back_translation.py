@@ -166,13 +166,11 @@ def evaluated(suite: Suite, corpus: str, split: str = "test") -> Run:
         texts = {system: translate(suite, clips) for system, clips in tokens.items()}
         references = suite.texts(corpus, split)
         language = suite.preset.languages[corpus]
-        bleu = BLEU(tokenize=bleu_tokenizer(language), effective_order=True)
         return {
             "texts": texts,
             "counts": {s: bleu_counts(t, references, language).tolist() for s, t in texts.items()},
             "sentence_bleu": {
-                s: [bleu.sentence_score(a, [b]).score for a, b in zip(t, references, strict=True)]
-                for s, t in texts.items()
+                s: sentence_bleu(t, references, language).tolist() for s, t in texts.items()
             },
         }
 
@@ -190,6 +188,13 @@ def bleu_counts(texts: Sequence[str], references: Sequence[str], language: str) 
     words = BLEU(tokenize=bleu_tokenizer(language)).tokenizer
     hypotheses, wanted = ([words(t.rstrip()).split() for t in of] for of in (texts, references))
     return metrics.sibleu_statistics(hypotheses, wanted)
+
+
+def sentence_bleu(texts: Sequence[str], references: Sequence[str], language: str) -> np.ndarray:
+    """BLEU of each sentence by itself, ``[N]``; orders that a short one lacks are left out."""
+    bleu = BLEU(tokenize=bleu_tokenizer(language), effective_order=True)
+    pairs = zip(texts, references, strict=True)
+    return np.array([bleu.sentence_score(text, [right]).score for text, right in pairs])
 
 
 def bleu(run: Run, system: str) -> metrics.Interval:

@@ -1,13 +1,12 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from madis_lib.data import signworld
-from madis_lib.experiments import corruptions, panel
-from madis_lib.experiments.panel import HARMLESS, ORACLE, TRUTH
+from madis_lib.experiments import agreement, back_translation, corruptions, embedding, panel
+from madis_lib.experiments.agreement import HARMLESS, ORACLE, TRUTH
 
 NAMES = [TRUTH, HARMLESS, "bad", "worse", "useless", "MaDiS"]
 
@@ -26,7 +25,7 @@ def made_up(seed: int = 0, n: int = 30) -> dict[str, np.ndarray]:
 
 def test_rho_is_spearmans_and_right_is_positive():
     scores = made_up()
-    found = panel.agreement(scores, NAMES, resamples=50)
+    found = agreement.agreement(scores, NAMES, resamples=50)
     for level, seen in (
         ("clips", np.ravel),
         ("conditions", lambda v: v.mean(1)),
@@ -36,13 +35,13 @@ def test_rho_is_spearmans_and_right_is_positive():
             expected = sign * stats.spearmanr(seen(scores[metric]), seen(scores[ORACLE])).statistic
             assert found.rho[metric, level].estimate == pytest.approx(expected)
     flipped = {**scores, "sibleu": -scores["sibleu"]}
-    assert panel.agreement(flipped, NAMES, resamples=10).rho["sibleu", "clips"].estimate < -0.9
+    assert agreement.agreement(flipped, NAMES, resamples=10).rho["sibleu", "clips"].estimate < -0.9
 
 
 def test_errors_of_content_are_those_of_no_other_kind():
     names = [TRUTH, HARMLESS, "noise 5°", "one sign dropped", "wrong sentence", "mirrored"]
     scores, kept = made_up(), [0, 1, 3, 4]
-    found = panel.agreement(scores, names, resamples=5).rho["dtw", "content"].estimate
+    found = agreement.agreement(scores, names, resamples=5).rho["dtw", "content"].estimate
     expected = stats.spearmanr(scores["dtw"][kept].ravel(), scores[ORACLE][kept].ravel())
     assert found == pytest.approx(-expected.statistic)
 
@@ -50,13 +49,13 @@ def test_errors_of_content_are_those_of_no_other_kind():
 def test_a_slip_of_the_oracle_is_no_fall():
     scores = made_up()
     scores[ORACLE][2] = scores[ORACLE][1] - 0.01
-    assert not panel.blindness(scores, NAMES)["bad", "dtw"].oracle_falls
+    assert not agreement.blindness(scores, NAMES)["bad", "dtw"].oracle_falls
     scores[ORACLE][2] = scores[ORACLE][1] - 0.05
-    assert panel.blindness(scores, NAMES)["bad", "dtw"].oracle_falls
+    assert agreement.blindness(scores, NAMES)["bad", "dtw"].oracle_falls
 
 
 def test_the_better_metric_is_told_from_the_worse_on_the_same_draws():
-    found = panel.agreement(made_up(), NAMES, resamples=200)
+    found = agreement.agreement(made_up(), NAMES, resamples=200)
     gap = found.over_dtw["sibleu", "clips"]
     assert 0 < gap.low < gap.estimate < gap.high
     rho = found.rho
@@ -64,21 +63,21 @@ def test_the_better_metric_is_told_from_the_worse_on_the_same_draws():
         rho["sibleu", "clips"].estimate - rho["dtw", "clips"].estimate
     )
     same = {**made_up(), "mm": made_up()["dtw"]}
-    assert panel.agreement(same, NAMES, resamples=50).over_dtw["mm", "clips"] == (0, 0, 0)
+    assert agreement.agreement(same, NAMES, resamples=50).over_dtw["mm", "clips"] == (0, 0, 0)
 
 
 def test_intervals_are_over_sentences():
     """Twice the same sentences say no more: rho stays, and draws of conditions are not made."""
-    few, many = (panel.agreement(made_up(n=n), NAMES, resamples=200) for n in (6, 200))
+    few, many = (agreement.agreement(made_up(n=n), NAMES, resamples=200) for n in (6, 200))
     width = [a.rho["dtw", "clips"].high - a.rho["dtw", "clips"].low for a in (few, many)]
     assert width[1] < width[0] / 2
-    again = panel.agreement(made_up(n=6), NAMES, resamples=200)
+    again = agreement.agreement(made_up(n=6), NAMES, resamples=200)
     assert again.rho == few.rho
 
 
 def test_leaving_a_condition_out_cannot_leave_the_range():
     scores = made_up()
-    found = panel.agreement(scores, NAMES, resamples=5)
+    found = agreement.agreement(scores, NAMES, resamples=5)
     low, high = found.without["dtw"]
     kept = [i for i in range(len(NAMES)) if NAMES[i] != "useless"]
     one = stats.spearmanr(-scores["dtw"][kept].ravel(), scores[ORACLE][kept].ravel()).statistic
@@ -87,19 +86,19 @@ def test_leaving_a_condition_out_cannot_leave_the_range():
 
 def test_equal_values_have_no_rank():
     scores = {ORACLE: np.zeros((6, 4)), "dtw": made_up(n=4)["dtw"]}
-    assert np.isnan(panel.agreement(scores, NAMES, resamples=10).rho["dtw", "clips"]).all()
+    assert np.isnan(agreement.agreement(scores, NAMES, resamples=10).rho["dtw", "clips"]).all()
 
 
 def test_blind_and_alarmed():
     scores = made_up()
-    found = panel.blindness(scores, NAMES)
+    found = agreement.blindness(scores, NAMES)
     assert found["bad", "procrustes"].blind  # it puts "bad" where it puts another signer
     assert found["bad", "procrustes"].seen == pytest.approx(0.5, abs=0.2)
     assert not found["bad", "sibleu"].blind and found["bad", "sibleu"].seen == 1
     assert not found["worse", "procrustes"].blind
     assert (TRUTH, "sibleu") not in found and (HARMLESS, "sibleu") not in found
     legible = {**scores, ORACLE: np.ones_like(scores[ORACLE])}
-    sight = panel.blindness(legible, NAMES)["worse", "sibleu"]
+    sight = agreement.blindness(legible, NAMES)["worse", "sibleu"]
     assert sight.false_alarm and not sight.blind and sight.drop > 1
 
 
@@ -109,7 +108,7 @@ def test_what_warping_removes():
         "mm": np.full((6, 3), 2.0),
         ORACLE: np.ones((6, 3)),
     }
-    found = panel.share_removed(scores, NAMES, "unaligned", "mm", "bad")
+    found = agreement.share_removed(scores, NAMES, "unaligned", "mm", "bad")
     assert tuple(found) == pytest.approx((0.75, 0.75, 0.75))
 
 
@@ -182,22 +181,22 @@ def test_other_signers_sign_the_same_with_the_same_hand(suite):
         assert again.left_dominant == first.left_dominant
 
 
-def test_judges_and_further_systems_have_their_columns_and_rows(suite, graded):
-    def similarity(texts, clips):
-        assert len(texts) == len(clips) == 5
-        return np.eye(5)[[0, 1, 2, 4, 3]]
-
-    judge = panel.siclip("made up", similarity)
-    stage = {"half trained": suite.clips("csl", "test")}
-    run = panel.graded(suite, "csl", {"siclip": judge}, stage)
-    scores = panel.table(run)
-    assert run.key != graded.key and run.result["conditions"][-1] == "half trained"
-    np.testing.assert_allclose(scores["siclip"][-1], [1, 1, 1, 0, 0])
-    np.testing.assert_allclose(scores["siclip_r1"][0], [1, 1, 1, 0, 0])
-    np.testing.assert_allclose(scores["dtw"][-1], 0, atol=1e-6)
-    assert "siclip" in panel.measured(scores) and "siclip" not in panel.table(graded)
-    other = panel.graded(suite, "csl", {"siclip": replace(judge, key="another")}, stage)
-    assert other.key != run.key
+def test_trained_judges_and_stages_of_training_are_in_the_panel(suite, graded):
+    scores, made = panel.table(graded), graded.result["conditions"]
+    similarity = embedding.load(suite).similarity(
+        suite.texts("csl", "test"), suite.clips("csl", "test")
+    )
+    np.testing.assert_allclose(scores["siclip"][0], np.diagonal(similarity), rtol=1e-4)
+    read = back_translation.evaluated(suite, "csl").result["sentence_bleu"]
+    np.testing.assert_allclose(
+        scores["back_translation"][made.index("MaDiS")], read["MaDiS"], atol=1e-3
+    )
+    stages = panel.stages(suite, "csl")
+    assert len(stages) == 2 and set(stages) < set(made)
+    for stage in stages.values():
+        history = stage.finetuned("csl").result["history"]
+        assert history[-1]["update"] == 1  # of tiny's four, a sixteenth and a quarter
+        assert stage.pretrained.key == suite.pretrained.key
 
 
 def test_the_analysis_is_kept(suite, graded):

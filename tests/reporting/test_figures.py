@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from madis_lib import utc
-from madis_lib.experiments import panel
+from madis_lib.experiments import agreement, panel
 from madis_lib.reporting import figures
 from madis_lib.reporting.figures import examples, gates, masked, metrics, orders, pivots, style
 from madis_lib.systems.madis import MaDiSSystem
@@ -125,7 +125,7 @@ def test_every_condition_and_metric_of_the_panel_is_drawn(suite):
     drawn = [c for *_, conditions in metrics.KINDS.values() for c in conditions]
     assert len(drawn) == len(set(drawn))
     assert set(made["conditions"]) - set(drawn) == {"MaDiS", "shuffled text"}  # the systems
-    assert set(metrics.SHORT) == set(panel.MEASURES)
+    assert set(metrics.SHORT) == set(agreement.MEASURES)
 
 
 def test_fig7b_tells_the_papers_words_from_our_numbers(suite):

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from madis_lib import paper
-from madis_lib.experiments import panel
-from madis_lib.experiments.panel import MEASURES
+from madis_lib.experiments import agreement, panel
+from madis_lib.experiments.agreement import MEASURES
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures import style
 
@@ -22,17 +22,27 @@ SHORT = {
     "sibleu": "SiBLEU",
     "siclip": "SiCLIP",
     "siclip_r1": "SiCLIP R@1",
+    "back_translation": "back-translation",
 }
 IN_PAPER = {"dtw": "dtw", "sibleu": "sibleu", "siclip": "siclip_r1"}  # row of Fig. 7b, our column
-COMPARED = ("dtw", "mm", "unaligned", "procrustes", "sibleu", "siclip", "siclip_r1")
+COMPARED = (
+    "dtw",
+    "mm",
+    "unaligned",
+    "procrustes",
+    "sibleu",
+    "siclip",
+    "siclip_r1",
+    "back_translation",
+)
 LEVELS = {
     "clips": "every clip",
     "content": "errors of content",
-    panel.SYSTEM: "MaDiS's clips alone",
+    agreement.SYSTEM: "MaDiS's clips alone",
 }
 # Conditions by what was done to them: colour and marker, told apart by either.
 KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "true signing": ("#009e73", "o", (panel.TRUTH, panel.ROUND_TRIP, panel.OTHER_SIGNER)),
+    "true signing": ("#009e73", "o", (agreement.TRUTH, agreement.ROUND_TRIP, agreement.OTHER_SIGNER)),
     "time": ("#56b4e9", ">", ("faster × 0.7", "slower × 1.4", "uneven tempo")),
     "noise": ("#999999", "s", ("noise 2°", "noise 5°", "noise 10°")),
     "signs left out or moved": (
@@ -112,7 +122,9 @@ def metric_scatter(suite: Suite) -> Figure:
 
     found = {c: panel.analysed(suite, c).result["means"] for c in suite.corpora}
     present = {row["metric"] for row in found[suite.corpora[0]]}
-    shown = [m for m in ("dtw", "unaligned", "sibleu", "siclip") if m in present]
+    shown = [
+        m for m in ("dtw", "unaligned", "sibleu", "siclip", "back_translation") if m in present
+    ]
     figure, grid = plt.subplots(
         len(shown), len(suite.corpora), figsize=(11.5, 2.7 * len(shown) + 0.7),
         layout="constrained", sharex=True, squeeze=False,
@@ -143,7 +155,9 @@ def _scatter(axes: Axes, means: list[dict], metric: str) -> None:
     others = tuple(dict.fromkeys(c for c, _ in value if c not in named))
     for kind, (colour, marker, chosen) in KINDS.items():
         conditions = chosen or others
-        x, y = np.array([(100 * value[c, panel.ORACLE], value[c, metric]) for c in conditions]).T
+        x, y = np.array(
+            [(100 * value[c, agreement.ORACLE], value[c, metric]) for c in conditions]
+        ).T
         axes.scatter(
             x, y, s=70 if marker == "*" else 38, c=colour, marker=marker,
             edgecolors=style.PAPER, linewidths=0.6, label=kind, zorder=3, clip_on=False,
