@@ -199,6 +199,11 @@ def test_a_variant_shares_what_it_cannot_alter(suite):
     assert [s.tokens.tolist() for s in signed] == expected
 
 
+def test_a_variant_makes_nothing_where_only_finding_is_allowed(suite):
+    with suite.store.only_finding(), pytest.raises(UnfinishedRunError):
+        suite.variant(alpha=0.125).finetuned(CORPUS)
+
+
 def test_the_release_protocol_trains_signs_and_scores(suite):
     theirs = suite.variant(protocol="release")
     assert theirs.tokenizer_run.key == suite.tokenizer_run.key
