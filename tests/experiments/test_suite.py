@@ -17,6 +17,7 @@ from safetensors import safe_open
 from madis_lib.data import tokens as token_files
 from madis_lib.data.errors import DataError
 from madis_lib.experiments.evaluate import available, bleu_counts, value
+from madis_lib.experiments.store import UnfinishedRunError
 from madis_lib.experiments.suite import (
     CORPORA,
     DATASET_NAMES,
