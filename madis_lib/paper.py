@@ -539,6 +539,9 @@ CHOICES = (
     Choice("row_pretrain", "-", "-", None, "rows of ablations are trained as long as the rest"),
     Choice("row_finetune", "-", "-", None, "rows of ablations are trained as long as the rest"),
     Choice("tokens_per_step", "k = 4", "3, then 4 x 23, then 5", 4, "as the paper; pivots exact"),
+    Choice(
+        "panel_sentences", "15, in CSL", "-", 200, "SignWorld's oracle reads as many as there are"
+    ),
     Choice("madis_lib.diffusion:T_MIN", "-", "0.001", 1e-3, _RELEASE),
     Choice("seeds", "-", "1234", (1234,), "as the release; one, so orderings stay inconclusive"),
 )

@@ -134,6 +134,7 @@ class Preset:
     tokenizer_window: int  # frames of a clip that one tokenizer update looks at
     tokenizer_warmup: int = 0  # first updates, without the codes
     tokens_per_step: int = 4  # k of Eq. 4
+    panel_sentences: int = 200  # on which the metrics are held against the oracle, at most
     method: Method = Method()
     # rows of ablations are trained for as long as each other; None: as long as the headline
     row_pretrain: TrainConfig | None = None
@@ -162,6 +163,7 @@ def quick() -> Preset:
         train_tokenizer=TrainConfig(1700, 128, 3e-3, warmup=50),
         tokenizer_window=32,
         tokenizer_warmup=150,
+        panel_sentences=16,
         pretrain=TrainConfig(700, 16, 4e-3, warmup=100, grad_clip=1.0),
         finetune=TrainConfig(800, 16, 3e-3, warmup=100, grad_clip=1.0),
         row_pretrain=TrainConfig(100, 16, 4e-3, warmup=20, grad_clip=1.0),

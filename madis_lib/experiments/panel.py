@@ -42,7 +42,6 @@ from madis_lib.parts import PARTS
 
 Motions = Sequence[np.ndarray]  # [T, 133] for every sentence of the panel
 
-SENTENCES, QUICK_SENTENCES = 200, 16  # first ones of the test split, at most
 STAGES = (1 / 16, 1 / 4)  # of fine-tuning: how long models that sign worse are trained
 
 
@@ -212,8 +211,7 @@ def graded(suite: Suite, corpus: str) -> Run:
         raise ValueError(f"{corpus}: the panel needs gloss timelines, which real corpora lack")
     judged, body = judges(suite, corpus), bodies.load()
     names = suite.names(corpus, "test")
-    count = QUICK_SENTENCES if suite.preset.name == "quick" else SENTENCES
-    count = min(count, len(names))
+    count = min(suite.preset.panel_sentences, len(names))
     config = {
         "scores": suite.evaluated(corpus), "sentences": count, "body": body.fingerprint(),
         "corruptions": [corruption.name for corruption in corruptions.GRADED],

@@ -93,7 +93,9 @@ class Suite:
         """
         size = self.preset if preset is None else preset
         changed = replace(size, method=replace(self.preset.method, **changes))
-        return Suite(changed, self.store.root.parent, self.data, self.seed, self.store.world)
+        found = Suite(changed, self.store.root.parent, self.data, self.seed)
+        found.store = self.store  # one store: what it may do now holds for the variant too
+        return found
 
     def row(self, pretrain: bool = False, **changes: Any) -> Suite:
         """A row of an ablation: its :class:`Method` changed, all else as in every other row.

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from madis_lib.distributed import ALONE, World
 from madis_lib.model import MaDiS
 from madis_lib.objectives import Batch, Decoders
+from madis_lib.parts import PARTS
 from madis_lib.release import losses, noise
 from madis_lib.release.system import Text
 
@@ -36,7 +37,7 @@ def pretraining_loss(
     """:func:`losses.pretraining_loss` under fresh noise; each process has its own normaliser."""
     length = batch.text_ids.shape[1] + batch.codes.shape[1]
     drawn = noise.pretraining_noise(len(batch.codes), length, generator)
-    return losses.pretraining_loss(model, decoders, *_own_rows(batch, drawn, world))
+    return _logged(*losses.pretraining_loss(model, decoders, *_own_rows(batch, drawn, world)))
 
 
 def finetuning_loss(
@@ -49,7 +50,14 @@ def finetuning_loss(
 ) -> Loss:
     """:func:`losses.finetuning_loss` under fresh noise, over the longest sentence of the batch."""
     drawn = noise.finetuning_noise(len(batch.codes), batch.codes.shape[1], generator)
-    return losses.finetuning_loss(model, decoders, *_own_rows(batch, drawn, world), alpha)
+    rows = _own_rows(batch, drawn, world)
+    return _logged(*losses.finetuning_loss(model, decoders, *rows, alpha))
+
+
+def _logged(loss: Tensor, logs: dict[str, Tensor]) -> Loss:
+    """The three heads as one sum, as elsewhere; in pretraining the body's holds the text."""
+    heads = torch.stack([logs.pop(part) for part in PARTS])
+    return loss, {"sign": heads.sum(), **logs}
 
 
 def _own_rows(

@@ -188,7 +188,7 @@ def _results(suite: Suite, folder: Path) -> str:
             "a ceiling.</p>"
         ),
         (
-            f'<p class="note">{html.escape(tables.LEGEND)} DTW-JPE is summed over the warping path, in '
+            f'<p class="note">{html.escape(tables.legend(tables.results(suite, suite.corpora[0])))} DTW-JPE is summed over the warping path, in '
             "metres; gloss error is read by the oracle.</p>"
         ),
     ]

@@ -35,15 +35,21 @@ LEGEND = (
     "✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated "
     "(95 % interval of the paired difference over sentences, 1,000 resamples, not corrected for the "
     "number of comparisons). One trained model, one seed: intervals hold for its sentences, not for "
-    "other trainings. Bold: MaDiS is better than every row that does not know the sentence. SiBLEU "
-    "is BLEU-4; the round trip's is 100 by construction. Re-tokenised SiBLEU, in the files, encodes "
+    "other trainings. Bold: MaDiS is better than every row that does not know the sentence. {sibleu}; "
+    "the round trip's is 100 by construction. Re-tokenised SiBLEU, in the files, encodes "
     "the motion of every system again with the one tokenizer. Rows as reported come from real data and "
     "another tokenizer: they are not comparable with ours. Metres are ours; the paper prints no unit. "
     "SiCLIP R@1: signings that find their own sentence among all of the test set, or in pools of "
     f"{evaluate.POOL} as the release searches, by the SiCLIP trained here; the paper names no gallery."
 )
+SIBLEU = {"paper": "SiBLEU is BLEU-4", "release": "SiBLEU is of single tokens, as in the release"}
 RETOKENISED = ("sibleu_re_body", "sibleu_re_hands")
 DECIMALS = dict.fromkeys(("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", *RETOKENISED), 2)
+
+
+def legend(frame: pd.DataFrame) -> str:
+    """How to read a table of :func:`results`."""
+    return LEGEND.format(sibleu=SIBLEU[frame.protocol.iloc[0]])
 
 
 def is_smoke(preset: str) -> bool:
@@ -54,7 +60,7 @@ def is_smoke(preset: str) -> bool:
 def results(suite: Suite, corpus: str) -> pd.DataFrame:
     """The tidy results table of a corpus; one row for each system and metric.
 
-    Columns: preset, corpus, data, seed, system, source, metric, unit, n, estimate, low, high,
+    Columns: preset, protocol, corpus, data, seed, system, source, metric, unit, n, estimate, low, high,
     madis_better (✓, ✗ or –; empty for MaDiS itself and for the paper's rows).
     """
     scored = suite.evaluated(corpus)
@@ -63,7 +69,10 @@ def results(suite: Suite, corpus: str) -> pd.DataFrame:
         lambda _: {"rows": _measured(scored.result["scores"])},
     )  # fmt: skip
     name = suite.corpus_name(corpus)
-    common = {"preset": suite.preset.name, "corpus": corpus, "data": name, "seed": suite.seed}
+    common = {
+        "preset": suite.preset.name, "protocol": suite.protocol.name, "corpus": corpus,
+        "data": name, "seed": suite.seed,
+    }  # fmt: skip
     return pd.DataFrame([common | row for row in [*run.result["rows"], *_reported(corpus)]])
 
 
@@ -172,7 +181,7 @@ def markdown(frame: pd.DataFrame) -> str:
     metrics, rows = grid(frame, plain_cell)
     lines = [["system", "source", *map(heading, metrics)], ["---"] * (len(metrics) + 2), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"### {_title(frame)}\n\n{table}\n\n{LEGEND}\n\n{failure_sentence(frame)}\n"
+    return f"### {_title(frame)}\n\n{table}\n\n{legend(frame)}\n\n{failure_sentence(frame)}\n"
 
 
 def _title(frame: pd.DataFrame) -> str:
@@ -215,7 +224,7 @@ def latex(frame: pd.DataFrame) -> str:
         previous = source
         lines.append(" & ".join([system.translate(_TEX), source.translate(_TEX), *cells]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = f"{_title(frame)} {LEGEND} {failure_sentence(frame)}"
+    notes = f"{_title(frame)} {legend(frame)} {failure_sentence(frame)}"
     return f"% {notes}\n" + "\n".join(lines) + "\n"
 
 
@@ -493,7 +502,8 @@ def lengths(suite: Suite) -> pd.DataFrame:
         clips = np.array(suite.corpus.result["tokens"][corpus])
         ratio = np.array(suite.evaluated(corpus).result["scores"][SYSTEM]["length_ratio"])
         interval = metrics.bootstrap_interval(ratio)
-        eos = [h["eos_share"] for h in suite.finetuned(corpus).result["history"]]
+        history = suite.finetuned(corpus).result["history"]
+        eos = [h.get("eos_share", np.nan) for h in history]  # the release trains no eos
         rows.append(
             {
                 "corpus": suite.corpus_name(corpus),

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from madis_lib.data import tokens as token_files
 from madis_lib.data.errors import DataError
 from madis_lib.experiments.evaluate import available, bleu_counts, value
+from madis_lib.experiments.store import UnfinishedRunError
 from madis_lib.experiments.suite import (
     CORPORA,
     DATASET_NAMES,
@@ -199,6 +200,11 @@ def test_a_variant_shares_what_it_cannot_alter(suite):
     assert [s.tokens.tolist() for s in signed] == expected
 
 
+def test_a_variant_makes_nothing_where_only_finding_is_allowed(suite):
+    with suite.store.only_finding(), pytest.raises(UnfinishedRunError):
+        suite.variant(alpha=0.125).finetuned(CORPUS)
+
+
 def test_the_release_protocol_trains_signs_and_scores(suite):
     theirs = suite.variant(protocol="release")
     assert theirs.tokenizer_run.key == suite.tokenizer_run.key
@@ -208,7 +214,7 @@ def test_the_release_protocol_trains_signs_and_scores(suite):
     for streams, motion in zip(result["generated"], theirs.outputs(CORPUS)["MaDiS"], strict=True):
         assert len(streams) == 3 and len(motion) == 4 * max(map(len, streams))
     history = theirs.finetuned(CORPUS).result["history"]
-    assert {"body", "left", "right"} <= history[0].keys() and "eos_share" not in history[0]
+    assert "sign" in history[0] and "eos_share" not in history[0]
 
 
 def test_another_body_is_another_evaluation(suite, home, monkeypatch, tmp_path):

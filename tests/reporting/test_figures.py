@@ -124,7 +124,9 @@ def test_every_condition_and_metric_of_the_panel_is_drawn(suite):
     made = panel.graded(suite, "csl").result
     drawn = [c for *_, conditions in metrics.KINDS.values() for c in conditions]
     assert len(drawn) == len(set(drawn))
-    assert set(made["conditions"]) - set(drawn) == {"MaDiS", "shuffled text"}  # the systems
+    assert set(made["conditions"]) - set(drawn) == {
+        "MaDiS", "shuffled text", *panel.stages(suite, "csl"),
+    }  # fmt: skip
     assert set(metrics.SHORT) == set(agreement.MEASURES)
 
 

@@ -83,6 +83,14 @@ def test_a_second_call_repeats_nothing_and_numbers_its_steps(report, again, caps
         assert [a.get(k) for k in kept] == [b.get(k) for k in kept]
 
 
+def test_the_release_protocol_has_a_report_of_its_own(suite, home, tmp_path):
+    page = reproduce("tiny", home, tmp_path, None, notebooks=False, protocol="release")
+    assert page.parent.name == "tiny-release" and "the release" in page.read_text()
+    csv = (page.parent / "tables" / "results-csl.csv").read_text()
+    assert ",release," in csv and ",paper," not in csv
+    assert "of single tokens" in (page.parent / "tables" / "results-csl.md").read_text()
+
+
 def test_what_an_earlier_report_left_is_gone(suite, home, report):
     for left in ("figures/fig99.svg", "tables/results-asl.csv", "results/asl.json.gz"):
         (report / left).write_text("old")

@@ -16,6 +16,7 @@ def frame_of(marks: dict[str, str], preset="laptop") -> pd.DataFrame:
     rows = [
         {
             "preset": preset,
+            "protocol": "paper",
             "corpus": "csl",
             "data": "SignWorld csl",
             "system": system,
