@@ -198,7 +198,8 @@ def share_removed(
 
     ``unaligned`` to ``mm`` is what warping forgives, ``mm`` to ``procrustes`` what rotation does.
     Warping that undid differences of timing alone would remove the error of time-stretched truth
-    and little of a wrong sentence's: what it removes there is over-optimism (MaDiS §3.4).
+    and little of a wrong sentence's: what it removes there is over-optimism (MaDiS §3.4).  Both
+    are means per pair; a path that waits has more pairs, which flatters it too (notebook 07).
     """
     c = list(names).index(condition)
     first, second = scores[before][c], scores[after][c]
