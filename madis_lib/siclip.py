@@ -11,8 +11,9 @@ With unit features t_il of text i and v_jm of signing j, and a learned scale::
 Rows are texts, columns signings.  The score of an evaluation is the sign view divided by
 exp(scale), which the softmax keeps; of plain CLIP, the cosine.
 
-§3.4 says that a CLIP model is trained on text and sign tokens; the two views, the causal text tower
-and the score are the release's.  Of plain CLIP nothing is told but its name: the pooling is ours.
+§3.4 and §4.2 say that a CLIP model is trained on pairs of text and motion, and name a fine-grained
+loss; its two views, the causal text tower and the score are the release's.  Of plain CLIP nothing is
+told but its name: the pooling is ours.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class SiCLIP(nn.Module):
         self.embed = nn.Embedding(config.text.text_vocab, d)
         self.backbone = Backbone(config.text)
         columns, width, latent = parts.COLUMNS, config.width, config.code_dim
-        if not config.decoupled:  # one encoder with as many latents and convolution weights
+        if not config.decoupled:  # one encoder with as many latents, and about as many weights
             columns = {"whole": list(range(parts.NUM_FEATURES))}
             width, latent = round(3**0.5 * width), 3 * latent
         self.encoders = nn.ModuleDict(

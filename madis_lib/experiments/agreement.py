@@ -20,6 +20,9 @@ Scores = Mapping[str, np.ndarray]  # [conditions, sentences] by metric
 TRUTH, ROUND_TRIP, OTHER_SIGNER = "truth", "tokenizer round trip", "other signer"
 HARMLESS = OTHER_SIGNER  # what a metric should not mind: the same signs by another person
 SYSTEM = "MaDiS"
+# Signing that is right, and signing in which other signs, or in another order, are all that is wrong.
+CONTENT = (TRUTH, OTHER_SIGNER, *(c.name for c in corruptions.GRADED if c.content))
+MEDIUM = 0.5  # standard deviations: a drop shown to be smaller is one that a metric does not see
 MATERIAL = 0.02  # of gloss accuracy: what falls by less is as legible
 ORACLE = "oracle"  # its column holds gloss accuracy
 
@@ -57,8 +60,8 @@ class Agreement:
     """How far metrics rank motions as the oracle does, oriented so that right is positive.
 
     ``rho`` and ``over_dtw`` (ρ of the metric minus ρ of DTW-JPE) by (metric, level).  Level "clips"
-    ranks every clip of every condition, "content" those in which nothing but the signs or their
-    order is wrong, "MaDiS" the model's own alone, and "conditions" the conditions' means.
+    ranks every clip of every condition, "content" those of :data:`CONTENT`, "MaDiS" the model's own
+    alone, and "conditions" the conditions' means.
     ``without``: least and most ρ over all clips when one condition is left out, and
     ``over_without`` the same of the difference, by metric: conditions are chosen, not drawn.
     """
@@ -81,8 +84,7 @@ def agreement(
     found = measured(scores)
     better = np.array([MEASURES[name].better for name in found])
     values = np.stack([scores[name] for name in (*found, ORACLE)])  # [metrics + 1, C, n]
-    form = {corruption.name for corruption in corruptions.GRADED if not corruption.content}
-    content = [i for i, name in enumerate(names) if name not in form]
+    content = [i for i, name in enumerate(names) if name in CONTENT]
     levels: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "clips": lambda drawn: drawn.reshape(len(drawn), -1),
         "content": lambda drawn: drawn[:, content].reshape(len(drawn), -1),
@@ -138,56 +140,60 @@ class Sight:
     """What a metric makes of a condition, beside the same signs by another signer.
 
     ``seen``: share of sentences ranked below the other signer's, ties half.  ``drop``: mean
-    worsening in standard deviations of its paired differences.  ``worse``: the interval of the mean
-    worsening lies above zero.  ``oracle_falls``: that of the oracle's accuracy lies above
-    :data:`MATERIAL`.
+    worsening in standard deviations of its paired differences, ``low`` and ``high`` the ends of its
+    95 % interval.  ``fall``: those of the fall of the oracle's accuracy.  With few sentences most
+    cells are neither blind nor a false alarm: undecided.
     """
 
     seen: float
     drop: float
-    worse: bool
-    oracle_falls: bool
+    low: float
+    high: float
+    fall: tuple[float, float]
+
+    @property
+    def oracle_falls(self) -> bool:
+        """Fewer signs are read than of the other signer, by more than :data:`MATERIAL`."""
+        return self.fall[0] > MATERIAL
 
     @property
     def blind(self) -> bool:
-        """The signs got worse, and the metric minds no more than it minds another signer."""
-        return self.oracle_falls and not self.worse
+        """The signs got worse, and the metric minds less than :data:`MEDIUM`, if at all."""
+        return self.oracle_falls and self.low <= 0 and self.high < MEDIUM
 
     @property
     def false_alarm(self) -> bool:
-        """The signs are as legible as another signer's, and the metric minds more."""
-        return self.worse and not self.oracle_falls
+        """The metric minds, and the signs are as legible as another signer's."""
+        return self.low > 0 and self.fall[1] < MATERIAL
 
 
 def blindness(scores: Scores, names: Sequence[str], seed: int = 0) -> dict[tuple[str, str], Sight]:
     """Which condition each metric fails to see, by (condition, metric).
 
     Reference-based metrics put anything below the truth itself, so that would test nothing.  The
-    yardstick is the harmless change: the same signs by another signer.
+    yardstick is the harmless change: the same signs by another signer.  Not corrected for the
+    number of cells.
     """
     yardstick = list(names).index(HARMLESS)
     n = scores[ORACLE].shape[1]
     draws = np.random.default_rng(seed).integers(n, size=(1000, n))
 
-    def above(worsening: np.ndarray, least: float) -> bool:
-        """Whether the 95 % interval of the mean over sentences lies above ``least``."""
-        return bool(np.quantile(worsening[draws].mean(1), 0.025) > least)
+    def ends(worsening: np.ndarray) -> tuple[float, float]:
+        """The 95 % interval of the mean over sentences."""
+        low, high = np.quantile(worsening[draws].mean(1), [0.025, 0.975])
+        return float(low), float(high)
 
     found = {}
     for c, condition in enumerate(names):
         if condition in (TRUTH, HARMLESS):
             continue
-        fall = scores[ORACLE][yardstick] - scores[ORACLE][c]
-        falls = above(fall, MATERIAL)
+        fall = ends(scores[ORACLE][yardstick] - scores[ORACLE][c])
         for name in measured(scores):
             loss = MEASURES[name].better * (scores[name][yardstick] - scores[name][c])
-            spread = loss.std(ddof=1) if len(loss) > 1 else 0.0
-            found[condition, name] = Sight(
-                float(((loss > 0) + 0.5 * (loss == 0)).mean()),
-                float(loss.mean() / spread) if spread else 0.0,
-                above(loss, 0.0),
-                falls,
-            )
+            spread = loss.std(ddof=1) if len(loss) > 1 and np.ptp(loss) else 1.0
+            seen = float(((loss > 0) + 0.5 * (loss == 0)).mean())
+            low, high = ends(loss / spread)
+            found[condition, name] = Sight(seen, float(loss.mean() / spread), low, high, fall)
     return found
 
 
@@ -196,7 +202,8 @@ def share_removed(
 ) -> Interval:
     """1 - (mean error ``after``) / (mean error ``before``) of a condition, with its interval.
 
-    ``unaligned`` to ``mm`` is what warping forgives, ``mm`` to ``procrustes`` what rotation does.
+    ``unaligned`` to ``mm`` is what warping forgives; ``mm`` to ``procrustes`` what rotation does,
+    and centring on all joints in the place of one root.
     Warping that undid differences of timing alone would remove the error of time-stretched truth
     and little of a wrong sentence's: what it removes there is over-optimism (MaDiS §3.4).  Both
     are means per pair; a path that waits has more pairs, which flatters it too (notebook 07).

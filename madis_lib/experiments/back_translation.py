@@ -113,10 +113,11 @@ def trained(suite: Suite) -> Run:
             return translator.loss(signs, lengths, *text), {}
 
         translator = _untrained(suite).to(device())
-        history = train.fit(
-            translator, loss_of, len(texts), suite.preset.translator.train,
-            folder / "checkpoint.pt", suite.seed, "translator",
-        )  # fmt: skip
+        with train.one_thread():
+            history = train.fit(
+                translator, loss_of, len(texts), suite.preset.translator.train,
+                folder / "checkpoint.pt", suite.seed, "translator",
+            )  # fmt: skip
         return {"history": history, "longest": int(valid.sum(1).max())}
 
     return suite.store.run("translator", config, ("model", "translator"), work)

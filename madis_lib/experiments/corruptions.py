@@ -212,7 +212,7 @@ GRADED = (
     Corruption("palms turned 90°", lambda c, _: turn_palms(c.features, 90)),
     Corruption("body turned 15°", lambda c, _: turn_body(c.features, 15)),
     Corruption("body turned 45°", lambda c, _: turn_body(c.features, 45)),
-    Corruption("other sentence's hands", lambda c, _: other_hands(c.features, c.other)),
-    Corruption("other sentence's arms", lambda c, _: other_body(c.features, c.other)),
+    Corruption("other sentence's hands", lambda c, _: other_hands(c.features, c.other), True),
+    Corruption("other sentence's arms", lambda c, _: other_body(c.features, c.other), True),
     Corruption("wrong sentence", lambda c, _: c.other, True),
 )

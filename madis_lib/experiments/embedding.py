@@ -154,7 +154,8 @@ def _config(suite: Suite, rung: str) -> SiCLIPConfig:
 def trained(suite: Suite, rung: str = BEST) -> Run:
     """SiCLIP of a rung on the training pairs of all corpora together (§4.2).
 
-    The first process trains it alone: a contrastive batch has to meet as a whole.
+    A batch mixes the corpora, as it comes: most texts it could be mistaken for are of another
+    language.  The first process trains it alone: a contrastive batch has to meet as a whole.
     """
     p = suite.preset
     config = {

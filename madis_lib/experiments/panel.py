@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from madis_lib.data import signworld
 from madis_lib.data.signworld.motion import stable_seed
 from madis_lib.experiments import back_translation, corruptions, embedding
 from madis_lib.experiments.agreement import (
+    CONTENT,
+    MEDIUM,
     ORACLE,
     OTHER_SIGNER,
     ROUND_TRIP,
@@ -59,9 +62,11 @@ class Judge:
 def judges(suite: Suite, corpus: str) -> dict[str, Judge]:
     """SiCLIP and the sign-to-text model of back-translation (MaDiS §3.4)."""
 
+    embedded = cache(lambda: embedding.load(suite))  # loaded when first needed
+
     def siclip(texts: Sequence[str], clips: Motions) -> dict[str, np.ndarray]:
-        """The matching pair's similarity, and whether the signing finds its text."""
-        found = embedding.load(suite).similarity(texts, clips)
+        """The matching pair's similarity, and R@1 among the texts of the panel."""
+        found = embedded().similarity(texts, clips)
         hits = metrics.retrieval_hits(found, 1, texts=texts)
         return {"siclip": np.diagonal(found), "siclip_r1": hits}
 
@@ -77,7 +82,10 @@ def judges(suite: Suite, corpus: str) -> dict[str, Judge]:
 
 
 def stages(suite: Suite, corpus: str) -> dict[str, Suite]:
-    """MaDiS after a part of its fine-tuning, by the name of the condition."""
+    """MaDiS fine-tuned for a part of its updates, by the name of the condition.
+
+    Each is a training of its own, with the whole schedule of the learning rate in fewer updates.
+    """
     tuned = suite.preset.finetune.counted(len(suite.texts(corpus, "train")))
     short = {share: max(1, round(share * tuned.updates)) for share in STAGES}
     return {
@@ -247,6 +255,8 @@ def _scored(
     metrics.dtw_path(true_points[0]["left"], true_points[0]["left"])  # compiled before the clock
     metrics.dtw_pairs(true_points[0]["left"], true_points[0]["left"])
     oracle.read(made[TRUTH][0])
+    for judge in judged.values():
+        judge.read(texts[:1], made[TRUTH][:1])
     scores: dict[str, list[list[float]]] = {}
     for clips in tqdm(made.values(), f"panel {corpus}", leave=False):
         points = [clock.run("landmarks", landmarks, body, clip) for clip in clips]
@@ -301,6 +311,7 @@ def analysed(suite: Suite, corpus: str) -> Run:
             ],
             "sight": [
                 {"condition": c, "metric": m, **asdict(sight)}
+                | {"oracle_falls": sight.oracle_falls}
                 | {"blind": sight.blind, "false_alarm": sight.false_alarm}
                 for (c, m), sight in sights.items()
             ],
@@ -317,7 +328,8 @@ def analysed(suite: Suite, corpus: str) -> Run:
             ],
         }
 
-    return suite.store.run(f"panel-analysis-{corpus}", {"panel": panel}, ("metrics",), work)
+    config = {"panel": panel, "content": CONTENT, "medium": MEDIUM}
+    return suite.store.run(f"panel-analysis-{corpus}", config, ("metrics",), work)
 
 
 def _row(key: tuple[str, str], interval: Interval) -> dict[str, Any]:

@@ -385,6 +385,11 @@ class Suite:
         system.save(folder / "model")
         return history
 
+    @property
+    def _method_modules(self) -> tuple[str, ...]:
+        """Whose versions count for a trained model."""
+        return ("model",) if self.protocol.name == "paper" else ("model", "release")
+
     @cached_property
     def pretrained(self) -> Run:
         """Tri-level pretraining on all corpora (§3.2)."""
@@ -398,7 +403,7 @@ class Suite:
             system = MaDiSSystem.untrained(p, self.tokenizer, self.text_tokenizer, self.seed)
             return {"history": self._train(system, "pretrain", self.corpora, folder)}
 
-        return self.store.run("pretrained", config, ("model",), work, together=True)
+        return self.store.run("pretrained", config, self._method_modules, work, together=True)
 
     def finetuned(self, corpus: str) -> Run:
         """Fine-tuning on one corpus, with UTC and MoP (§3.3)."""
@@ -413,7 +418,8 @@ class Suite:
             with one_thread():
                 return {"history": self._train(system, "finetune", (corpus,), folder)}
 
-        return self.store.run(f"finetuned-{corpus}", config, ("model",), work, together=True)
+        name = f"finetuned-{corpus}"
+        return self.store.run(name, config, self._method_modules, work, together=True)
 
     def system(self, corpus: str) -> MaDiSSystem:
         """The trained system of a corpus."""

@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partialmethod
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event, RLock
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import RLock
 from typing import Any, TypeVar
 
 import torch
@@ -26,7 +28,9 @@ Job = Callable[[], Any]
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """How many runs may be made at once: one on a GPU, whose memory they would share."""
+    if torch.cuda.is_available():
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -43,28 +47,35 @@ def side_by_side(
         the name and the seconds it took.
 
     Raises:
-        Whatever a job raises; the others are stopped, and go on where they were another time.
+        Whatever a job raises, and ChildProcessError where a worker was killed; the others are
+        stopped, and go on where they were another time.
     """
     workers = min(cores() if workers is None else workers, len(jobs))
     if not jobs:
         return
     spawn = get_context("spawn")  # threads of torch do not survive a fork
-    stop, slots = spawn.Event(), spawn.Queue()
+    held_by_worker, held_here = spawn.Pipe(duplex=False)  # closed, by us or by our death: stop
+    slots = spawn.Queue()
     for slot in range(workers):
         slots.put(slot + 1)
-    pool = ProcessPoolExecutor(workers, spawn, _begin, (os.getpid(), stop, slots, spawn.RLock()))
+    pool = ProcessPoolExecutor(workers, spawn, _begin, (held_by_worker, slots, spawn.RLock()))
     try:
         names = {pool.submit(_timed, job): name for name, job in jobs}
         for future in as_completed(names):
             yield names[future], future.result()
-    except BaseException:
-        stop.set()  # an interrupt too: nobody waits for half an hour of work to be thrown away
+    except BaseException as error:  # an interrupt too: no one waits for half an hour of lost work
+        held_here.close()
         pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise ChildProcessError(
+                "a worker was killed, perhaps for lack of memory; run the same command again to go on"
+            ) from None
         raise
     pool.shutdown()
+    held_here.close()
 
 
-def _begin(parent: int, stop: Event, slots: Any, bars: RLock) -> None:
+def _begin(held_by_worker: Connection, slots: Any, bars: RLock) -> None:
     """What a worker does first: one thread, its own line for bars, an end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     torch.set_num_threads(1)
@@ -72,8 +83,7 @@ def _begin(parent: int, stop: Event, slots: Any, bars: RLock) -> None:
     tqdm.__init__ = partialmethod(tqdm.__init__, position=slots.get(), leave=None)
 
     def watch() -> None:
-        while not stop.wait(0.5) and os.getppid() == parent:
-            pass
+        held_by_worker.poll(None)  # returns when the other end is closed
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

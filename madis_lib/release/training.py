@@ -5,7 +5,8 @@ What is left out: the three spare ids of each code block, which are never a targ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -37,7 +38,8 @@ def pretraining_loss(
     """:func:`losses.pretraining_loss` under fresh noise; each process has its own normaliser."""
     length = batch.text_ids.shape[1] + batch.codes.shape[1]
     drawn = noise.pretraining_noise(len(batch.codes), length, generator)
-    return _logged(*losses.pretraining_loss(model, decoders, *_own_rows(batch, drawn, world)))
+    with _dropout_from(generator, world):
+        return _logged(*losses.pretraining_loss(model, decoders, *_own_rows(batch, drawn, world)))
 
 
 def finetuning_loss(
@@ -50,8 +52,21 @@ def finetuning_loss(
 ) -> Loss:
     """:func:`losses.finetuning_loss` under fresh noise, over the longest sentence of the batch."""
     drawn = noise.finetuning_noise(len(batch.codes), batch.codes.shape[1], generator)
-    rows = _own_rows(batch, drawn, world)
-    return _logged(*losses.finetuning_loss(model, decoders, *rows, alpha))
+    with _dropout_from(generator, world):
+        rows = _own_rows(batch, drawn, world)
+        return _logged(*losses.finetuning_loss(model, decoders, *rows, alpha))
+
+
+@contextmanager
+def _dropout_from(generator: torch.Generator, world: World) -> Iterator[None]:
+    """Dropout decided by the update, so that a killed run goes on to the same weights.
+
+    Each process drops its own: several do not compute what one does, as in the release.
+    """
+    seed = int(torch.randint(2**40, (), generator=generator)) + world.rank
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
 
 
 def _logged(loss: Tensor, logs: dict[str, Tensor]) -> Loss:

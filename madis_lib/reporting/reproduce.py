@@ -48,7 +48,8 @@ def reproduce(
             paper, so not with ``data`` or the release's protocol.
         world: the processes that train together, of which this is the first; the others call
             :func:`follow`.
-        protocol: trains, signs and scores as the paper says or as the authors' code does.
+        protocol: trains, signs and measures DTW and SiBLEU as the paper says or as the authors'
+            code does; SiCLIP is ours in both.
 
     Returns:
         the path of the HTML report.
@@ -154,7 +155,7 @@ def make_runs(suite: Suite) -> list[dict[str, Any]]:
 def _side_by_side(suite: Suite, wave: list[Step], say: _Narrator) -> None:
     """Make the runs of a wave that are not there yet, if they are several."""
     missing = [step for step in wave if not _is_made(suite, step)]
-    if len(missing) < 2:
+    if len(missing) < 2 or workers.cores() < 2:
         return
     say.line(
         f"        side by side on {workers.cores()} cores: {', '.join(s.title for s in missing)}"

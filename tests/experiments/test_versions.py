@@ -27,6 +27,7 @@ from madis_lib.presets import (
     TrainConfig,
     TranslatorConfig,
 )
+from madis_lib.release import forward, training
 from madis_lib.siclip import SiCLIP
 from madis_lib.tokenizer import Tokenizer
 from tests.tiny import small_model
@@ -143,9 +144,25 @@ def _translator() -> float:
     return float(loss.detach()) + sum(map(sum, model.greedy(codes, lengths, 5)))
 
 
+def _release() -> float:
+    """Both losses of the release's protocol, in training mode, with its dropout."""
+    model = small_model()
+    forward.add_dropout(model.train())
+    g = torch.Generator().manual_seed(7)
+    codes = torch.stack([torch.randint(0, k, (4, 9), generator=g) for k in (6, 5, 5)], -1)
+    text = torch.randint(1, 20, (4, 5), generator=g)
+    valid, motion = torch.ones(4, 5, dtype=torch.bool), torch.randn(4, 36, 133, generator=g)
+    batch = objectives.Batch(text, valid, codes, torch.tensor([9, 7, 3, 9]), motion)
+    maps = [torch.randn(16, 4 * d, generator=g) for d in (43, 45, 45)]
+    decoders = [lambda h, _, w=w: (h @ w).reshape(len(h), -1, w.shape[1] // 4) for w in maps]
+    losses = (training.pretraining_loss, training.finetuning_loss)
+    generator = torch.Generator().manual_seed(8)
+    return float(sum(loss(model, decoders, batch, generator)[0].detach() for loss in losses))
+
+
 WORK = {
     "signworld": _signworld, "tokenizer": _tokenizer, "model": _model, "siclip": _siclip,
-    "sampler": _sampler, "metrics": _metrics, "translator": _translator,
+    "sampler": _sampler, "metrics": _metrics, "translator": _translator, "release": _release,
 }  # fmt: skip
 
 

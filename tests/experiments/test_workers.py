@@ -73,6 +73,18 @@ def test_an_error_is_told_and_stops_the_others(tmp_path):
         assert gone(wait_for(tmp_path / "slow"))
 
 
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_told_and_stops_the_others(tmp_path):
+    jobs = [("slow", partial(wait, tmp_path / "slow", 600)), ("killed", die)]
+    with pytest.raises(ChildProcessError, match="lack of memory; run the same command again"):
+        list(side_by_side(jobs, workers=2))
+    if (tmp_path / "slow").exists():
+        assert gone(wait_for(tmp_path / "slow"))
+
+
 PROGRAM = """
 from functools import partial
 from pathlib import Path

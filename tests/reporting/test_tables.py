@@ -185,7 +185,8 @@ def test_the_metrics_panel_has_every_number_once(suite):
     keys = ["data", "statistic", "metric", "level", "condition"]
     assert not frame.duplicated(keys).any()
     assert set(frame.statistic) == {
-        "rho", "rho over DTW-JPE", "rho without one condition", "seen", "drop", "share removed",
+        "rho", "rho over DTW-JPE", "rho without one condition",
+        "rho over DTW-JPE without one condition", "seen", "drop", "share removed",
         "mean", "seconds a clip",
     }  # fmt: skip
     truth = frame[(frame.statistic == "mean") & (frame.condition == "truth")].set_index("metric")

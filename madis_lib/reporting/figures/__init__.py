@@ -108,12 +108,14 @@ ALL = (
         fig7b,
         "Fig. 7b: metrics against an oracle",
         "In the place of five signers, SignWorld's oracle: motions from perfect to useless are "
-        "scored by every metric and by the glosses that can be read off them. Bars are |Spearman "
-        "ρ| with 95 % intervals over sentences; blue ones are the paper's metrics. The order of "
-        "metrics depends on what goes wrong: the first row has changes of tempo, noise and turned "
-        "hands among its motions, the second only signs that are missing, moved or others, the "
-        "third what the model itself gets wrong. An oracle on synthetic signing is not a signer: "
-        "it reads glosses and nothing else.",
+        "scored by every metric and by the glosses that can be read off them. Bars are Spearman's "
+        "ρ, oriented so that right is positive, with 95 % intervals over sentences; blue ones are "
+        "the paper's metrics. The order of metrics depends on what goes wrong: the first row has "
+        "changes of tempo, noise and turned hands among its motions, the second only right signing "
+        "and signs that are missing, moved or others, the third ranks whole conditions, the last "
+        "what the model itself gets wrong. SiCLIP's R@1 searches the texts of the panel; of a "
+        "single clip it is 0 or 1, which caps its ρ. An oracle on synthetic signing is not a "
+        "signer: it reads glosses and nothing else.",
         needs_truth=True,
     ),
     Entry(
@@ -131,9 +133,10 @@ ALL = (
         metric_blindness,
         "What each metric fails to see",
         "The yardstick is the same signs by another signer, which a metric should not mind. ▼: the "
-        "oracle reads fewer glosses than there. ✗: it does, and the metric minds no more than it "
-        "minds another signer, so it is blind to it. !: the signs are as legible, and the metric "
-        "minds all the same.",
+        "oracle reads fewer glosses than there. ✗: it does, and the metric is shown to mind by less "
+        "than half a standard deviation, if at all: it is blind to it. !: the signs are shown to be "
+        "as legible, and the metric minds all the same. No mark: neither is shown; with few "
+        "sentences that is most cells. 95 % intervals, not corrected for the number of cells.",
         needs_truth=True,
     ),
     Entry(

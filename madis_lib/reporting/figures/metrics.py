@@ -38,6 +38,7 @@ COMPARED = (
 LEVELS = {
     "clips": "every clip",
     "content": "errors of content",
+    "conditions": "means of conditions",
     agreement.SYSTEM: "MaDiS's clips alone",
 }
 # Conditions by what was done to them: colour and marker, told apart by either.
@@ -72,7 +73,7 @@ def fig7b(suite: Suite) -> Figure:
     found = {c: panel.analysed(suite, c).result for c in suite.corpora}
     shown = [m for m in COMPARED if m in {r["metric"] for r in found[suite.corpora[0]]["rho"]}]
     figure, grid = plt.subplots(
-        len(LEVELS), len(suite.corpora), figsize=(11.5, 8), layout="constrained",
+        len(LEVELS), len(suite.corpora), figsize=(11.5, 10.5), layout="constrained",
         sharex=True, squeeze=False,
     )  # fmt: skip
     for row, (level, told) in enumerate(LEVELS.items()):
@@ -94,7 +95,7 @@ def fig7b(suite: Suite) -> Figure:
                 axes.set_title(suite.corpus_name(corpus))
             if row == len(LEVELS) - 1:
                 axes.set_xlabel(
-                    "|ρ| with the oracle's gloss accuracy\n(below 0: the wrong way round)"
+                    "Spearman's ρ with the oracle's gloss accuracy\n(below 0: the wrong way round)"
                 )
         grid[row][0].set_ylabel(told)
     reported = _reported()
