@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from madis_lib.experiments.workers import side_by_side
 
 SOURCE = Path(__file__).parents[2] / "notebooks"
 
@@ -13,7 +16,7 @@ SOURCE = Path(__file__).parents[2] / "notebooks"
 def execute(
     preset: str, home: Path, folder: Path, source: Path = SOURCE, say: Callable[[str], None] = print
 ) -> list[Path]:
-    """Execute every notebook of ``source``, one at a time, into ``folder``.
+    """Execute every notebook of ``source`` into ``folder``, as many at a time as there are cores.
 
     Each gets the parameters PRESET and HOME; the kernel is "python3".
 
@@ -28,33 +31,36 @@ def execute(
         say(f"no notebooks in {source}: skipped")
         return []
 
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = {"PRESET": preset, "HOME": str(home.resolve())}
+    jobs = [(path.name, partial(_execute, path, folder / path.name, parameters)) for path in found]
+    for name, _ in side_by_side(jobs):
+        say(f"executed {name}")
+    return [folder / path.name for path in found]
+
+
+def _execute(notebook: Path, out: Path, parameters: dict[str, str]) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    folder.mkdir(parents=True, exist_ok=True)
-    done = []
-    for notebook in found:
-        out = folder / notebook.name
-        try:
-            with _importable():
-                papermill.execute_notebook(
-                    notebook,
-                    out,
-                    parameters={"PRESET": preset, "HOME": str(home.resolve())},
-                    kernel_name="python3",
-                    language="python",
-                    log_output=False,
-                    progress_bar=False,
-                    cwd=source,
-                )
-        except PapermillExecutionError as error:
-            raise ValueError(
-                f"{notebook}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; "
-                f"what it printed is in {out}"
-            ) from None
-        say(f"executed {notebook.name}")
-        done.append(out)
-    return done
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the kernel: others run beside it
+    try:
+        with _importable():
+            papermill.execute_notebook(
+                notebook,
+                out,
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                log_output=False,
+                progress_bar=False,
+                cwd=notebook.parent,
+            )
+    except PapermillExecutionError as error:
+        raise ValueError(
+            f"{notebook}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; "
+            f"what it printed is in {out}"
+        ) from None
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def reproduce(
     executed, problem = [], None
     if notebooks and data is None and protocol == "paper":
         try:
-            say.line("notebooks, one at a time")
+            say.line("        notebooks")
             executed = notebook_runs.execute(preset, home, folder / "notebooks", say=say.detail)
         except ValueError as error:  # the report is still worth having
             problem = error
