@@ -94,9 +94,7 @@ def fig7b(suite: Suite) -> Figure:
             if row == 0:
                 axes.set_title(suite.corpus_name(corpus))
             if row == len(LEVELS) - 1:
-                axes.set_xlabel(
-                    "Spearman's ρ with the oracle's gloss accuracy\n(below 0: the wrong way round)"
-                )
+                axes.set_xlabel("Spearman's ρ with the oracle\n(below 0: the wrong way round)")
         grid[row][0].set_ylabel(told)
     reported = _reported()
     figure.supxlabel(reported, fontsize=9, color=style.SOFT)
