@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
+from madis_lib.presets import ProtocolName
+
 app = SubcommandApp()
 HOME = Path(".madis")
 
@@ -27,7 +29,7 @@ def reproduce(
     data: Path | None = None,
     notebooks: bool = True,
     fsdp: bool = False,
-    protocol: Literal["paper", "release"] = "paper",
+    protocol: ProtocolName = "paper",
 ) -> None:
     """Train, sign, measure, draw: everything a preset covers, ending in one HTML report.
 
@@ -41,7 +43,8 @@ def reproduce(
             synthetic corpus is used.
         notebooks: execute the notebooks too.
         fsdp: of several processes, each holds a piece of the weights (FSDP2), not all (DDP).
-        protocol: train, sign and score as the paper says, or as the authors' code does.
+        protocol: train, sign and measure DTW and SiBLEU as the paper says, or as the authors' code
+            does; SiCLIP is ours in both.
     """
     from madis_lib import distributed
     from madis_lib.reporting import reproduce as run
@@ -84,7 +87,7 @@ def evaluate(
     checkpoint: Path,
     data: Path,
     corpus: str,
-    protocol: Literal["release", "paper"] = "paper",
+    protocol: ProtocolName = "paper",
     tokenizer_dir: Path | None = None,
     stats: Path | None = None,
     siclip: Path | None = None,
@@ -161,7 +164,7 @@ def report(
     preset: str = "quick",
     reports: Path = Path("reports"),
     data: Path | None = None,
-    protocol: Literal["paper", "release"] = "paper",
+    protocol: ProtocolName = "paper",
 ) -> None:
     """Build tables, figures and the page again from finished runs; nothing is trained.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+ProtocolName = Literal["paper", "release"]  # experiments.protocols has what each stands for
+
 
 @dataclass(frozen=True)
 class CorpusConfig:
@@ -97,7 +99,7 @@ class Method:
     layout: Literal["uniform", "contiguous"] = "uniform"  # which tokens they know (Table 3)
     weighting: Literal["paper", "bound"] = "paper"  # of L_tok; the bound that fits UTC is ours
     alpha: float = 0.5  # of the latent and physical losses in fine-tuning (supplement)
-    protocol: Literal["paper", "release"] = "paper"  # losses, noise, sampler: experiments.protocols
+    protocol: ProtocolName = "paper"  # losses, noise, sampler
 
     def __post_init__(self) -> None:
         if self.protocol == "release" and self.changed("checkpoints", "layout", "weighting"):

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from madis_lib.data.signworld.arms import MIRROR
 from madis_lib.data.signworld.motion import fitting_noise, minimum_jerk
+from madis_lib.metrics import resample
 from madis_lib.parts import COLUMNS, FRAMES_PER_TOKEN, JOINT
 
 Timeline = Sequence[tuple[str, int, int]]  # gloss, first frame, frame after the last
@@ -34,15 +35,6 @@ def whole_tokens(features: np.ndarray) -> np.ndarray:
     """The last frame repeated until the length is a multiple of four."""
     missing = -len(features) % FRAMES_PER_TOKEN
     return np.concatenate([features, np.repeat(features[-1:], missing, axis=0)])
-
-
-def resample(features: np.ndarray, frames: int) -> np.ndarray:
-    """The motion at ``frames`` evenly spaced times, between frames along a line."""
-    at = np.linspace(0, len(features) - 1, frames)
-    low = np.minimum(at.astype(int), max(len(features) - 2, 0))
-    high = np.minimum(low + 1, len(features) - 1)
-    part = (at - low)[:, None].astype(features.dtype)
-    return (1 - part) * features[low] + part * features[high]
 
 
 # -- time and order -----------------------------------------------------------------------------

@@ -25,11 +25,11 @@ from madis_lib import metrics, train
 from madis_lib.data import text as text_data
 from madis_lib.data.batches import pad_features, valid_mask
 from madis_lib.data.stats import Stats
-from madis_lib.experiments.evaluate import POOL
 from madis_lib.experiments.store import Run
 from madis_lib.files import atomic_write
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.presets import ModelConfig, SiCLIPConfig
+from madis_lib.release.siclip import POOL
 from madis_lib.siclip import SiCLIP
 from madis_lib.systems.madis import encode_texts
 
@@ -43,7 +43,6 @@ RUNGS = {  # rows of paper.TABLE_6: decoupled encoders, fine-grained loss
     "fine_grained": (True, True),
 }
 BEST = "fine_grained"
-KS = (1, 5, 10)
 DIRECTIONS = ("sign to text", "text to sign")  # the first is the paper's
 
 
@@ -210,7 +209,7 @@ def retrieved(suite: Suite, corpus: str, rung: str = BEST, split: str = "test") 
         rows: list[dict[str, Any]] = []
         for direction, matrix in zip(DIRECTIONS, (signs_by_texts, signs_by_texts.T), strict=True):
             for pool in (POOL, None):
-                for k in KS:
+                for k in metrics.KS:
                     hits = metrics.retrieval_hits(matrix, k, pool, texts)
                     estimate, low, high = metrics.wilson_interval(hits.sum(), len(hits))
                     chance = metrics.chance_hits(len(texts), k, pool, texts).mean()

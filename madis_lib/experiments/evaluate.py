@@ -13,10 +13,10 @@ from madis_lib import metrics
 from madis_lib.body import Body
 from madis_lib.data.signworld import Oracle
 from madis_lib.parts import PARTS
+from madis_lib.release.siclip import POOL  # MaDiS §4 names no gallery
 
 Streams = tuple[Sequence[int], Sequence[int], Sequence[int]]
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
-POOL = 45  # sentences a signing searches in the release; MaDiS §4 names no gallery
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ from madis_lib.release.system import Signed
 from madis_lib.systems.madis import MaDiSSystem, Signing, encode_texts
 from madis_lib.tokenizer import Tokenizer
 
-KS = (1, 5, 10)
-
 
 @dataclass(frozen=True)
 class Row:
@@ -99,7 +97,7 @@ def sign_to_text(
     similarity = siclip.similarity(texts, motions).T
     rows = []
     for pool, gallery in ((None, f"all {len(texts)}"), (POOL, f"pools of up to {POOL}")):
-        found = metrics.retrieval(similarity, KS, pool, texts)
+        found = metrics.retrieval(similarity, metrics.KS, pool, texts)
         rows += [
             Row(f"{name} sign to text, {gallery}", value, "%") for name, value in found.items()
         ]
@@ -127,7 +125,9 @@ def text_to_sign_in_pools(
 ) -> list[Row]:
     """release: each text searched among the signings of its own pool, with its own mask."""
     pools = siclip.pools(texts, motions)
-    hits = {k: np.concatenate([metrics.retrieval_hits(pool, k) for pool in pools]) for k in KS}
+    hits = {
+        k: np.concatenate([metrics.retrieval_hits(pool, k) for pool in pools]) for k in metrics.KS
+    }
     label = f"text to sign, pools of up to {POOL}, release's mask"
     return [Row(f"R@{k} {label}", 100 * float(h.mean()), "%") for k, h in hits.items()]
 

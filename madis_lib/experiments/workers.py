@@ -1,8 +1,8 @@
 """Runs that need nothing of each other, side by side: one process and one thread each.
 
 Small models gain little from a second thread, and everything from a second process.  What is made
-is the same as one after the other: a run finds its own place in the store, and trains with one
-thread wherever it is made.
+is the same as one after the other: a run finds its own place in the store, and those that may be
+made here train with one thread wherever they are made.
 """
 
 from __future__ import annotations

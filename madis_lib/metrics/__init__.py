@@ -23,6 +23,7 @@ from madis_lib.metrics.dtw import (
     dtw_path,
     mpjpe_mm,
     pairwise_jpe,
+    resample,
     unaligned_jpe,
     warping_path,
 )
@@ -43,10 +44,11 @@ from madis_lib.metrics.intervals import (
     wilson_interval,
 )
 from madis_lib.metrics.procrustes import kabsch, procrustes_error
-from madis_lib.metrics.retrieval import chance_hits, retrieval, retrieval_hits
+from madis_lib.metrics.retrieval import KS, chance_hits, retrieval, retrieval_hits
 from madis_lib.metrics.sibleu import sibleu, sibleu_from_statistics, sibleu_statistics
 
 __all__ = [
+    "KS",
     "Interval",
     "accumulated_cost",
     "bootstrap_interval",
@@ -68,6 +70,7 @@ __all__ = [
     "paired_p_value",
     "pairwise_jpe",
     "procrustes_error",
+    "resample",
     "retrieval",
     "retrieval_hits",
     "sentence_gloss_error_rates",

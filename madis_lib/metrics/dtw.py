@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numba
 import numpy as np
@@ -155,11 +156,16 @@ def unaligned_jpe(
     does.  A single generated frame is held.
     """
     g, r = _prepare(generated, reference, joints, align)
-    at = np.linspace(0, len(g) - 1, len(r))
+    return float(np.linalg.norm(resample(g, len(r)) - r, axis=-1).mean())
+
+
+def resample(clip: NDArray[Any], frames: int) -> NDArray[Any]:
+    """A clip ``[T, ...]`` at ``frames`` evenly spaced times, between its frames along a line."""
+    at = np.linspace(0, len(clip) - 1, frames)
     before = at.astype(int)
-    after, share = np.minimum(before + 1, len(g) - 1), (at - before)[:, None, None]
-    resampled = (1 - share) * g[before] + share * g[after]
-    return float(np.linalg.norm(resampled - r, axis=-1).mean())
+    after = np.minimum(before + 1, len(clip) - 1)
+    share = (at - before).astype(clip.dtype).reshape(-1, *[1] * (clip.ndim - 1))
+    return (1 - share) * clip[before] + share * clip[after]
 
 
 def _prepare(

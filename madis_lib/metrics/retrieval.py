@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import comb
 
+KS = (1, 5, 10)  # of the R@k that are printed
+
 
 def retrieval(
     similarity: ArrayLike,
-    ks: Sequence[int] = (1, 5, 10),
+    ks: Sequence[int] = KS,
     pool: int | None = None,
     texts: Sequence[str] | None = None,
 ) -> dict[str, float]:

@@ -19,7 +19,7 @@ from madis_lib.data import signworld
 from madis_lib.experiments.suite import SPLITS, Suite
 from madis_lib.files import atomic_write
 from madis_lib.render.player import player_html
-from madis_lib.reporting import equations, figures, tables
+from madis_lib.reporting import equations, figures, metric_tables, tables
 from madis_lib.reporting.figures.examples import Example, median_example
 from madis_lib.reporting.figures.headline import headline_sentence
 
@@ -214,7 +214,7 @@ def _results(suite: Suite, folder: Path) -> str:
             "errors of its own (§3.4): what the truth lacks to 100 are such errors, or wordings that "
             "signing leaves open.</p>"
         ),
-        _table(_by_corpus(tables.back_translated(suite))),
+        _table(_by_corpus(metric_tables.back_translated(suite))),
         "<h3>What this preset aims at</h3>",
         _table(tables.targets(suite)),
         "<h3>Lengths</h3>",
@@ -283,7 +283,7 @@ def _picture(svg: Path) -> str:
 
 
 def _siclip(suite: Suite) -> str:
-    frame = tables.siclip(suite)
+    frame = metric_tables.siclip(suite)
     parts = [
         (
             "<p>SiCLIP puts a sentence and a signing into one space; a signing is good when it finds its "
@@ -294,22 +294,22 @@ def _siclip(suite: Suite) -> str:
         )
     ]
     for corpus in suite.corpora:
-        grid = tables.siclip_grid(frame, corpus)
+        grid = metric_tables.siclip_grid(frame, corpus)
         n = int(frame[frame.corpus == corpus].n.iloc[0])
         name = html.escape(suite.corpus_name(corpus))
         parts.append(f"<h3>{name}, true signing of {n} test sentences, percent</h3>{_table(grid)}")
-    gains = tables.siclip_gains(suite)
+    gains = metric_tables.siclip_gains(suite)
     gains = gains.assign(rung=[paper.TABLE_6.row(r).label for r in gains.rung])
     parts += [
         (
             '<p><b>What to notice.</b> Recall means nothing without the size of the gallery: compare "in '
             '45" with "of all", and both with chance. Equal sentences answer each other. '
-            f"{html.escape(tables.siclip_sentence(suite))}</p>"
+            f"{html.escape(metric_tables.siclip_sentence(suite))}</p>"
         ),
         "<h3>What each rung adds to R@1, sign to text, in points</h3>",
         _table(gains.drop(columns="corpus")),
         "<h3>The paper</h3>",
-        _table(tables.siclip_reported(suite)),
+        _table(metric_tables.siclip_reported(suite)),
         (
             '<p class="note">Brackets: 95 % intervals over sentences (Wilson; of the gains, paired '
             "bootstrap). One training each. The paper's numbers are on real data and a gallery it does "

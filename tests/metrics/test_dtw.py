@@ -277,3 +277,14 @@ def test_unaligned_jpe_by_hand():
     held = np.full((1, 1, 3), [3.0, 4.0, 0.0])
     assert metrics.unaligned_jpe(held, reference, align=None) == pytest.approx(5)
     assert metrics.unaligned_jpe(moving, reference[:1], align=None) == 0  # its first frame
+
+
+def test_resampling_runs_along_a_line_and_keeps_ends_and_precision():
+    clip = np.array([[0, 10], [2, 10], [4, 40]], np.float32)
+    np.testing.assert_allclose(
+        metrics.resample(clip, 5), [[0, 10], [1, 10], [2, 10], [3, 25], [4, 40]]
+    )
+    assert metrics.resample(clip, 7).dtype == np.float32
+    assert np.array_equal(metrics.resample(clip, 3), clip)
+    assert np.array_equal(metrics.resample(clip[:1], 4), np.repeat(clip[:1], 4, 0))
+    assert metrics.resample(np.zeros((4, 5, 3)), 9).shape == (9, 5, 3)

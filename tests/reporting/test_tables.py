@@ -6,7 +6,7 @@ import pytest
 
 from madis_lib import paper
 from madis_lib.experiments import evaluate
-from madis_lib.reporting import tables
+from madis_lib.reporting import metric_tables, tables
 
 SYSTEMS = ["MaDiS", "mean pose", "random clip", "shuffled text", "tokenizer round trip"]
 
@@ -139,7 +139,7 @@ def test_targets_are_judged_and_a_miss_is_called_one(suite, monkeypatch):
 
 
 def test_table_6_holds_every_rung_beside_chance_and_the_papers_apart(suite):
-    frame = tables.siclip(suite)
+    frame = metric_tables.siclip(suite)
     measured = frame[frame.source == tables.MEASURED]
     assert len(measured) == 3 * 3 * 2 * 2 * 3  # corpora, rungs, directions, pools, k
     assert (measured.low <= measured.estimate).all() and (measured.estimate <= measured.high).all()
@@ -148,14 +148,14 @@ def test_table_6_holds_every_rung_beside_chance_and_the_papers_apart(suite):
     assert reported.n.isna().all() and set(reported.pool) == {"not stated"}
     for row in reported.itertuples():
         assert row.estimate == paper.TABLE_6.value(row.rung, f"{row.corpus}.r{row.k}")
-    grid = tables.siclip_grid(frame, "phoenix")
+    grid = metric_tables.siclip_grid(frame, "phoenix")
     assert list(grid["encoders and loss"]) == [r.label for r in paper.TABLE_6.rows] + ["chance"]
     cell = measured[
         (measured.corpus == "phoenix") & (measured.rung == "decoupled") & (measured.pool == "all")
     ].query("k == 5 and direction == 'sign to text'")
     shown = grid.set_index("encoders and loss")["sign to text, R@5 of all"]["+ Decoupled encoders"]
     assert shown.startswith(f"{cell.estimate.iloc[0]:.1f} [")
-    printed = tables.siclip_reported(suite).set_index(tables.AS_REPORTED)
+    printed = metric_tables.siclip_reported(suite).set_index(tables.AS_REPORTED)
     assert printed["CSL-Daily R@1"]["+ Fine-grained loss"] == "59.10"
 
 
@@ -166,22 +166,22 @@ def test_the_order_of_table_6_is_judged_and_a_failure_is_said(suite, monkeypatch
     def found(_, corpus, rung):
         return {"all": 100.0 * np.array(hits[rung]), 45: 100.0 * np.array(hits[rung])}
 
-    monkeypatch.setattr(tables, "_r1_hits", found)
-    gains = tables.siclip_gains(suite)
+    monkeypatch.setattr(metric_tables, "_r1_hits", found)
+    gains = metric_tables.siclip_gains(suite)
     assert set(gains[gains.rung == "fine_grained"].verdict) == {"✓"}
     assert set(gains[gains.rung == "decoupled"].verdict) == {"–"}
     assert set(gains[gains.rung == "fine_grained"].gain) == {75.0}
-    said = tables.siclip_sentence(suite)
+    said = metric_tables.siclip_sentence(suite)
     assert (
         "in 3 of 6 comparisons" in said and "most of the gain over the baseline on 3 of 3" in said
     )
     assert said.count("not separated (+0.0 points)") == 3
     hits["decoupled"] = [0] * 40
-    assert "worse (-25.0 points)" in tables.siclip_sentence(suite)
+    assert "worse (-25.0 points)" in metric_tables.siclip_sentence(suite)
 
 
 def test_the_metrics_panel_has_every_number_once(suite):
-    frame = tables.metrics_panel(suite)
+    frame = metric_tables.metrics_panel(suite)
     keys = ["data", "statistic", "metric", "level", "condition"]
     assert not frame.duplicated(keys).any()
     assert set(frame.statistic) == {
