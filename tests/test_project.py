@@ -183,6 +183,14 @@ def test_make_help_lists_every_target():
     assert phony == set(re.findall(r"^  make ([a-z-]+)", shown, re.MULTILINE))
 
 
+def test_who_runs_a_notebook_decides_on_threads():
+    """Two that run side by side with two threads each spin on two cores and take ten times as long."""
+    found = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+    assert found
+    for path in found:
+        assert "set_num_threads" not in path.read_text(encoding="utf-8"), path.name
+
+
 def test_no_file_names_a_path_of_one_machine():
     place = re.compile(rb"(?<![\w.$}~/-])/(?:tmp|root|work|home|Users)/[A-Za-z]|\b[A-Z]:\\Users\\")
     text = {".py", ".ipynb", ".md", ".toml", ".yml", ".yaml", ".json", ".cff", ".csv", ".svg", ""}
