@@ -11,7 +11,7 @@ from madis_lib import metrics, train
 from madis_lib.experiments import back_translation as bt
 from madis_lib.experiments.suite import Suite
 from madis_lib.presets import TrainConfig, TranslatorConfig
-from madis_lib.reporting import tables
+from madis_lib.reporting import metric_tables
 from tests import tiny
 
 EOS, TEXT = 0, 12
@@ -129,7 +129,7 @@ def test_the_same_seed_gives_the_same_translator(suite, tmp_path):
 
 
 def test_the_table(suite):
-    frame = tables.back_translated(suite)
+    frame = metric_tables.back_translated(suite)
     assert len(frame) == 3 * 6 and list(frame.system[:2]) == ["truth", "MaDiS"]
     assert ((frame.low <= frame["BLEU-4"]) & (frame["BLEU-4"] <= frame.high)).all()
     run = bt.evaluated(suite, "csl")
