@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from madis_lib import fusion
 from madis_lib.backbone import Backbone
-from madis_lib.fusion import MixtureOfParts, mean_of_rows
+from madis_lib.fusion import mean_of_rows
 from madis_lib.presets import ModelConfig
 from madis_lib.vocab import Vocab
 
@@ -37,7 +39,7 @@ class MaDiS(nn.Module):
         self.embed = nn.Embedding(vocab.size, d)
         nn.init.normal_(self.embed.weight, std=d**-0.5)  # rows are also the output layer
         self.backbone = Backbone(config)
-        self.fusion = MixtureOfParts(codebooks, d)
+        self.fusion = fusion.build(config.fusion, codebooks, d)
         self.latent_heads = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(d, config.intermediate_size),
@@ -69,14 +71,26 @@ class MaDiS(nn.Module):
         new = torch.randn_like(self.embed.weight[text:])
         self.embed.weight[text:] = rows.mean(0) + 0.01 * rows.std(0) * new
 
+    def change_fusion(self, name: str, seed: int) -> None:
+        """Put a row of Table 4 in place of the fusion; it keeps what fits of the weights there."""
+        old, device = self.fusion.state_dict(), self.embed.weight.device
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            new = fusion.build(name, self.fusion.codebooks, self.config.hidden_size).to(device)
+        mine = new.state_dict()
+        fits = {k: v for k, v in old.items() if k in mine and v.shape == mine[k].shape}
+        new.load_state_dict(fits, strict=False)
+        self.fusion, self.config = new, replace(self.config, fusion=name)
+
     def embed_signs(self, ids: Tensor, mop: bool) -> Tensor:
         """Sign ids ``[..., 3]`` to embeddings ``[..., d]``.
 
-        With ``mop`` (fine-tuning, §3.3) full code triples go through the mixture of parts; every
-        other triple (mask, eos), and all of them in pretraining, is the mean of its rows.
+        With ``mop`` (fine-tuning, §3.3) full code triples go through the mixture of parts, or what
+        ``config.fusion`` has in its place; every other triple (mask, eos), and all of them in
+        pretraining, is the mean of its rows.
         """
         embedded = mean_of_rows(self.embed.weight, ids)
-        if mop:
+        if mop and self.config.fusion != "average":
             full = self.vocab.is_code_triple(ids)
             embedded[full] = self.fusion(self.vocab.to_codes(ids[full]))
         return embedded

@@ -19,6 +19,7 @@ from madis_lib import diffusion, utc
 from madis_lib.distributed import ALONE, World
 from madis_lib.model import MaDiS
 from madis_lib.parts import FRAMES_PER_TOKEN, split
+from madis_lib.presets import LEVELS
 from madis_lib.vocab import Vocab
 
 Decoders = Sequence[Callable[[Tensor, Tensor], Tensor]]
@@ -134,17 +135,25 @@ def physical_loss(
 
 
 def _auxiliary(
-    model: MaDiS, decoders: Decoders, hidden: Tensor, batch: Batch, masked: Tensor, world: World
+    model: MaDiS,
+    decoders: Decoders,
+    hidden: Tensor,
+    batch: Batch,
+    masked: Tensor,
+    world: World,
+    levels: Sequence[str] = LEVELS,
 ) -> tuple[Tensor, Tensor]:
     size = batch.codes.shape[1]
     real = torch.arange(size, device=hidden.device) < batch.lengths[:, None]
     masked = masked[:, :size] & real
     predicted = model.latents(hidden[:, :size])
     weight = world.weight(masked.sum())  # both are means over masked positions
-    return (
-        weight * latent_loss(predicted, model.fusion.codebooks, batch.codes, masked),
-        weight * physical_loss(predicted, decoders, batch.motion, batch.lengths, masked),
-    )
+    latent = physical = hidden.new_zeros(())
+    if "latent" in levels:
+        latent = weight * latent_loss(predicted, model.fusion.codebooks, batch.codes, masked)
+    if "physical" in levels:
+        physical = weight * physical_loss(predicted, decoders, batch.motion, batch.lengths, masked)
+    return latent, physical
 
 
 def pretraining_loss(
@@ -152,9 +161,15 @@ def pretraining_loss(
     decoders: Decoders,
     batch: Batch,
     generator: torch.Generator,
+    levels: Sequence[str] = LEVELS,
     world: World = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """L_pre = L_tok + L_lat + L_phy (§3.2): text, eos, signs and eos, all of it maskable."""
+    """L_pre = L_tok + L_lat + L_phy (§3.2): text, eos, signs and eos, all of it maskable.
+
+    Args:
+        levels: those of Table 2 that count.  Without "text" the text stays, as in fine-tuning, and
+            L_tok is of the signs alone; the signs are masked by the same draws.
+    """
     vocab, device = model.vocab, batch.codes.device
     text_size, size = batch.text_ids.shape[1], batch.codes.shape[1] + 1
     times = diffusion.sample_times(len(batch.codes), generator)
@@ -165,6 +180,9 @@ def pretraining_loss(
     ids = canvas(batch.codes, batch.lengths, size, vocab)
     valid = torch.arange(size, device=device) <= batch.lengths[:, None]  # one eos
     text_masked, sign_masked = masked.split([text_size, size], 1)
+    count = batch.text_valid.sum(1) + valid.sum(1)
+    if "text" not in levels:
+        text_masked, count = torch.zeros_like(text_masked), valid.sum(1)
     text_hidden, sign_hidden = model(
         batch.text_ids.masked_fill(text_masked, vocab.mask),
         batch.text_valid,
@@ -172,12 +190,11 @@ def pretraining_loss(
         valid,
         mop=False,
     )
-    count = batch.text_valid.sum(1) + valid.sum(1)
     text = diffusion.token_loss(
         model.text_logits(text_hidden), batch.text_ids, text_masked, t, batch.text_valid, count
     )
     sign = sign_token_loss(model, sign_hidden, ids, sign_masked, t, valid, count)
-    latent, physical = _auxiliary(model, decoders, sign_hidden, batch, sign_masked, world)
+    latent, physical = _auxiliary(model, decoders, sign_hidden, batch, sign_masked, world, levels)
     logs = {"text": text, "sign": sign, "latent": latent, "physical": physical}
     return text + sign + latent + physical, logs
 

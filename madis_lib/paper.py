@@ -484,6 +484,7 @@ CHOICES = (
         "Qwen/Qwen3-0.6B-Base",
         "as the paper",
     ),
+    Choice("model.fusion", "mixture of parts", "mixture of parts", "dense", _SAME),
     *_training(
         "pretrain",
         ("64 x 4 GPUs", "64 x 4 GPUs", 256),
@@ -508,6 +509,7 @@ CHOICES = (
         )
     ),
     Choice("siclip.text.max_tokens", "-", "-", 100, "the model's; a text tower has no canvas"),
+    Choice("siclip.text.fusion", "-", "-", "dense", "the model's; a text tower reads no signs"),
     Choice("siclip.text.text_vocab", "-", "a trimmed vocabulary", 151_669, "all rows of Qwen3"),
     Choice("siclip.text.qwen3", "-", "trimmed Qwen3", "Qwen/Qwen3-0.6B-Base", "the untrimmed one"),
     Choice("siclip.width", "-", "512", 512, _RELEASE),
@@ -538,6 +540,11 @@ CHOICES = (
     Choice("method.protocol", "-", "its own", "paper", "--protocol release trains by the other"),
     Choice("row_pretrain", "-", "-", None, "rows of ablations are trained as long as the rest"),
     Choice("row_finetune", "-", "-", None, "rows of ablations are trained as long as the rest"),
+    Choice("row_sentences", "-", "-", None, "rows of ablations are scored on the whole test set"),
+    Choice("row_seeds", "-", "-", None, "as many trainings of a row as of the full model"),
+    Choice("method.levels", "all of §3.2", "all", ("sign", "text", "latent", "physical"), _SAME),
+    Choice("method.fusion", "mixture of parts", "mixture of parts", "dense", _SAME),
+    Choice("method.rule", "the most confident", "the most confident", "surest", _SAME),
     Choice("tokens_per_step", "k = 4", "3, then 4 x 23, then 5", 4, "as the paper; pivots exact"),
     Choice(
         "panel_sentences", "15, in CSL", "-", 200, "SignWorld's oracle reads as many as there are"

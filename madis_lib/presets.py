@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 ProtocolName = Literal["paper", "release"]  # experiments.protocols has what each stands for
+LEVELS = ("sign", "text", "latent", "physical")  # what pretraining predicts (MaDiS §3.2)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class ModelConfig:
     max_tokens: int  # M, the canvas
     text_vocab: int  # size of the text tokenizer trained on the corpus
     qwen3: str | None = None  # start from this checkpoint and use its tokenizer: folder or name
+    fusion: str = "dense"  # of the three part tokens (fusion.FUSIONS): the mixture of parts
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,23 @@ class Method:
     layout: Literal["uniform", "contiguous"] = "uniform"  # which tokens they know (Table 3)
     weighting: Literal["paper", "bound"] = "paper"  # of L_tok; the bound that fits UTC is ours
     alpha: float = 0.5  # of the latent and physical losses in fine-tuning (supplement)
+    levels: tuple[str, ...] = LEVELS  # of pretraining; none: no pretraining (Table 2)
+    fusion: str = "dense"  # of the part tokens in fine-tuning (Table 4), of fusion.FUSIONS
+    rule: str = "surest"  # which blank places the sampler writes, of sampler.RULES
     protocol: ProtocolName = "paper"  # losses, noise, sampler
 
     def __post_init__(self) -> None:
-        if self.protocol == "release" and self.changed("checkpoints", "layout", "weighting"):
-            raise ValueError("the release's protocol has its own masking: change alpha only")
+        wrong = set(self.levels) - set(LEVELS)
+        if wrong or (self.levels and "sign" not in self.levels):
+            raise ValueError(
+                f"levels are {self.levels}: give none, or 'sign' and any of {', '.join(LEVELS[1:])}"
+            )
+        if self.protocol == "release" and set(self.changed()) - {"alpha", "protocol"}:
+            raise ValueError("the release's protocol has its own method: change alpha only")
 
     def changed(self, *names: str) -> dict[str, object]:
-        """Those of ``names`` that are not as the paper has them, with their values."""
+        """Those of ``names`` (default: all) that are not as the paper has them, with their values."""
+        names = names or tuple(f.name for f in fields(self))
         return {n: v for n in names if (v := getattr(self, n)) != getattr(Method, n)}
 
 
@@ -141,6 +152,8 @@ class Preset:
     # rows of ablations are trained for as long as each other; None: as long as the headline
     row_pretrain: TrainConfig | None = None
     row_finetune: TrainConfig | None = None
+    row_sentences: int | None = None  # of the test set, on which rows are scored; None: all
+    row_seeds: tuple[int, ...] | None = None  # of the rows' weights and training; None: ``seeds``
     translator: TranslatorConfig = TranslatorConfig(
         512, 3, 8, TrainConfig(0, 64, 5e-4, warmup=1000, grad_clip=1.0, epochs=60)
     )
@@ -170,6 +183,7 @@ def quick() -> Preset:
         finetune=TrainConfig(800, 16, 3e-3, warmup=100, grad_clip=1.0),
         row_pretrain=TrainConfig(100, 16, 4e-3, warmup=20, grad_clip=1.0),
         row_finetune=TrainConfig(120, 16, 3e-3, warmup=20, grad_clip=1.0),
+        row_sentences=16,
         siclip=SiCLIPConfig(replace(model, num_layers=2), 32, 32, 2, projection=128, embedding=64),
         train_siclip=TrainConfig(100, 48, 3e-3, warmup=20, grad_clip=1.0),
         translator=TranslatorConfig(96, 2, 4, TrainConfig(250, 32, 4e-3, 30, grad_clip=1.0)),
@@ -193,8 +207,9 @@ def laptop() -> Preset:
         tokenizer_warmup=300,
         pretrain=TrainConfig(5000, 16, 4e-3, warmup=200, grad_clip=1.0),
         finetune=TrainConfig(7000, 16, 3e-3, warmup=200, grad_clip=1.0),
-        row_pretrain=TrainConfig(1500, 16, 4e-3, warmup=100, grad_clip=1.0),
-        row_finetune=TrainConfig(2000, 16, 3e-3, warmup=100, grad_clip=1.0),
+        row_pretrain=TrainConfig(400, 16, 4e-3, warmup=50, grad_clip=1.0),
+        row_finetune=TrainConfig(600, 16, 3e-3, warmup=50, grad_clip=1.0),
+        row_seeds=(0, 1, 2, 3, 4),
         siclip=SiCLIPConfig(replace(model, num_layers=2), 48, 64, 2, projection=256, embedding=128),
         train_siclip=TrainConfig(600, 64, 2e-3, warmup=60, grad_clip=1.0),
         translator=TranslatorConfig(128, 3, 4, TrainConfig(2000, 32, 3e-3, 200, grad_clip=1.0)),

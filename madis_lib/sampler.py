@@ -76,11 +76,15 @@ def surest(confidence: Tensor, blank: Tensor, grid: Tensor, count: int) -> Tenso
     return confidence.masked_fill(~(blank & grid), -torch.inf).topk(count).indices
 
 
+Pick = Callable[[Tensor, Tensor, Tensor, int], Tensor]  # as :func:`surest`
+RULES: dict[str, Pick] = {"surest": surest}  # the paper's; experiments.register adds others
+
+
 def fill(
     ids: Tensor,
     plan: Iterable[tuple[Tensor, int]],
     predict: Callable[[Tensor], tuple[Tensor, Tensor]],
-    pick: Callable[[Tensor, Tensor, Tensor, int], Tensor] = surest,
+    pick: Pick = surest,
 ) -> Tensor:
     """Write a blank canvas ``ids [B, M, 3]`` in place, the surest triples first (MaDiS §3.3).
 
@@ -113,6 +117,7 @@ def generate(
     layout: str = "uniform",
     temperature: float = 0.0,
     generator: torch.Generator | None = None,
+    pick: Pick = surest,
 ) -> Generated:
     """Sign a batch of sentences.
 
@@ -120,6 +125,7 @@ def generate(
         text_ids: text then eos, int ``[B, Lt]``; ``text_valid`` bool ``[B, Lt]``.
         steps: passes through the model; each pivot is reached exactly.
         temperature: 0 is greedy, as in the release.
+        pick: which blank places are written; the paper's are the surest.
     """
     vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
     ids = torch.full((batch, size, 3), vocab.mask, device=text_ids.device)
@@ -136,7 +142,7 @@ def generate(
         is_eos = (codes[..., :1] == vocab.codes[0]).expand_as(codes)
         return vocab.to_ids(codes).masked_fill(is_eos, vocab.eos), confidence
 
-    written = fill(ids, plan, predict)
+    written = fill(ids, plan, predict, pick)
     ended = ids[..., 0] == vocab.eos
     lengths = torch.where(ended.any(1), ended.int().argmax(1), size)
     return Generated(vocab.to_codes(ids).masked_fill(ended[..., None], 0), lengths, written)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,19 @@ History = list[dict[str, float]]
 
 SAVE_EVERY = 20.0  # seconds between checkpoints, which a kill can cost: for each one writing takes
 LOG_POINTS = 100  # a run's history holds about this many averages
+WATCH_EVERY = 10  # of these averages, where a run is watched
+
+_until: float | None = None
+
+
+class OutOfTimeError(RuntimeError):
+    """Training stopped at a checkpoint because the time set by :func:`stop_at` was over."""
+
+
+def stop_at(when: float | None) -> None:
+    """Let all training of this process stop at the first checkpoint after ``when`` (epoch seconds)."""
+    global _until
+    _until = when
 
 
 def device() -> torch.device:
@@ -95,6 +108,7 @@ def fit(
     seed: int = 0,
     description: str = "training",
     world: World = ALONE,
+    watch: Callable[[], Mapping[str, float]] | None = None,
 ) -> History:
     """Train ``module`` in place for the updates of ``config``; resume from ``checkpoint``.
 
@@ -106,11 +120,14 @@ def fit(
             end, whole; any number of processes goes on from it.
         world: the processes that train together.  Where weights are sharded they stay so:
             ``distributed.whole(module.state_dict())`` puts them together.
+        watch: what to measure of the module about ten times, with nothing changed by it.
 
     Returns:
-        averages of the loss and the logs over about a hundred stretches of the run.
+        averages of the loss and the logs over about a hundred stretches of the run; with what was
+        watched at the end of every tenth.
 
     Raises:
+        OutOfTimeError: the time set by :func:`stop_at` is over; the checkpoint is written.
         FloatingPointError: the loss is not finite.
         ValueError: the batch cannot be shared equally by the processes.
     """
@@ -175,9 +192,17 @@ def fit(
             history.append({"update": update + 1, **{k: v / n for k, (v, n) in sums.items()}})
             bar.set_postfix(loss=f"{history[-1]['loss']:.3f}")
             sums = {}
+            last = update + 1 == config.updates
+            if watch is not None and (len(history) % WATCH_EVERY == 0 or last):
+                module.eval()
+                history[-1] |= watch()
+                module.train()
         if world.decide(time.monotonic() - saved_at > SAVE_EVERY * max(1.0, saving)):
             saving = save(update + 1)
             saved_at = time.monotonic()
+        if world.decide(_until is not None and time.time() > _until):
+            save(update + 1)
+            raise OutOfTimeError(f"{description}: stopped after {update + 1} updates")
     if start < config.updates:
         save(config.updates)
     module.eval()

@@ -65,7 +65,7 @@ def test_a_method_names_only_what_differs_from_the_paper():
     other = presets.Method(checkpoints=(), alpha=0.25)
     assert other.changed("checkpoints", "layout") == {"checkpoints": ()}
     assert presets.get("quick", alpha=0.25).method.alpha == 0.25
-    with pytest.raises(ValueError, match="its own masking"):
+    with pytest.raises(ValueError, match="its own method"):
         presets.Method(protocol="release", layout="contiguous")
 
 

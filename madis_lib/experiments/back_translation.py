@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from madis_lib import metrics, train
 from madis_lib.backbone import Backbone
 from madis_lib.data.batches import pad_tokens, valid_mask
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import CHECKPOINT, Run
 from madis_lib.experiments.suite import Suite, device, encode
 from madis_lib.fusion import MixtureOfParts
 from madis_lib.presets import ModelConfig, TranslatorConfig
@@ -97,7 +97,7 @@ class Translator(nn.Module):
 def trained(suite: Suite) -> Run:
     """The translator, trained on the true signing of all corpora; ``longest`` text in tokens."""
     config = {
-        "tokens": suite.tokens_run, "translator": suite.preset.translator, "seed": suite.seed,
+        "tokens": suite.tokens_run, "translator": suite.preset.translator, "seed": suite.preset.seeds[0],
     }  # fmt: skip
 
     def work(folder: Path) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def trained(suite: Suite) -> Run:
         with train.one_thread():
             history = train.fit(
                 translator, loss_of, len(texts), suite.preset.translator.train,
-                folder / "checkpoint.pt", suite.seed, "translator",
+                folder / CHECKPOINT, suite.preset.seeds[0], "translator",
             )  # fmt: skip
         return {"history": history, "longest": int(valid.sum(1).max())}
 
@@ -126,7 +126,7 @@ def trained(suite: Suite) -> Run:
 def _untrained(suite: Suite) -> Translator:
     text = suite.text_tokenizer
     with torch.random.fork_rng():
-        torch.manual_seed(suite.seed)
+        torch.manual_seed(suite.preset.seeds[0])
         return Translator(
             suite.preset.translator, suite.tokenizer.codebooks(), len(text), text.eos_token_id
         )
@@ -135,7 +135,7 @@ def _untrained(suite: Suite) -> Translator:
 def translate(suite: Suite, tokens: Sequence[np.ndarray]) -> list[str]:
     """What the trained translator reads in clips of code triples ``[L, 3]``; greedy."""
     run, translator = trained(suite), _untrained(suite)
-    saved = torch.load(run.folder / "checkpoint.pt", weights_only=True, map_location="cpu")
+    saved = torch.load(run.folder / CHECKPOINT, weights_only=True, map_location="cpu")
     translator.load_state_dict(saved["module"])
     translator.eval().to(device())
     order = np.argsort([len(t) for t in tokens], kind="stable")
@@ -157,7 +157,8 @@ def evaluated(suite: Suite, corpus: str, split: str = "test") -> Run:
     ``sentence_bleu`` ``[N]`` (orders that a short sentence lacks are left out).
     """
     config = {
-        "translator": trained(suite), "scores": suite.evaluated(corpus, split), "split": split,
+        "translator": trained(suite.named), "scores": suite.named.evaluated(corpus, split),
+        "split": split,
     }  # fmt: skip
 
     def work(folder: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from madis_lib import metrics, train
 from madis_lib.data import text as text_data
 from madis_lib.data.batches import pad_features, valid_mask
 from madis_lib.data.stats import Stats
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import CHECKPOINT, Run
 from madis_lib.files import atomic_write
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.presets import ModelConfig, SiCLIPConfig
@@ -162,7 +162,7 @@ def trained(suite: Suite, rung: str = BEST) -> Run:
         "seed": p.seeds[0],
     }  # fmt: skip
     if not p.siclip.text.qwen3:
-        _ = suite.text_tokenizer  # a run: every process has to ask for it, not only the first
+        _ = suite.text_run  # every process has to ask for it, not only the first
 
     def work(folder: Path) -> dict[str, Any]:
         texts = [t for c in suite.corpora for t in suite.texts(c, "train")]
@@ -177,7 +177,7 @@ def trained(suite: Suite, rung: str = BEST) -> Run:
 
         with train.one_thread():
             history = train.fit(
-                model, loss_of, len(texts), p.train_siclip, folder / "checkpoint.pt", p.seeds[0],
+                model, loss_of, len(texts), p.train_siclip, folder / CHECKPOINT, p.seeds[0],
                 f"SiCLIP {rung}",
             )  # fmt: skip
         embedding.save(folder)
@@ -201,7 +201,7 @@ def retrieved(suite: Suite, corpus: str, rung: str = BEST, split: str = "test") 
     Wilson's 95 % ``low`` and ``high``, and ``chance``, all in percent.  Settings are chosen on
     ``val``; a report shows ``test``.
     """
-    config = {"siclip": trained(suite, rung), "corpus": corpus, "split": split}
+    config = {"siclip": trained(suite.named, rung), "corpus": corpus, "split": split}
 
     def work(_: Path) -> dict[str, Any]:
         texts = suite.texts(corpus, split)

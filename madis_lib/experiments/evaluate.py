@@ -56,7 +56,7 @@ def landmarks(
 
 
 def bleu_counts(
-    tokens: Sequence[np.ndarray] | Sequence[Streams],
+    tokens: Sequence[np.ndarray | Streams],
     reference: Sequence[np.ndarray],
     max_order: int,
 ) -> dict[str, list[list[int]]]:
@@ -71,7 +71,7 @@ def bleu_counts(
 
 def score(
     features: Sequence[np.ndarray],
-    tokens: Sequence[np.ndarray] | Sequence[Streams],
+    tokens: Sequence[np.ndarray | Streams],
     reference: Reference,
     body: Body,
     oracle: Oracle | None,

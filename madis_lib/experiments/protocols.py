@@ -65,7 +65,9 @@ class Protocol:
 
 def sign(system: MaDiSSystem, texts: Sequence[str], method: Method) -> list[Signing]:
     """The sampler of §3.3, with the checkpoints the model was trained with."""
-    return system.generate(texts, checkpoints=method.checkpoints, layout=method.layout)
+    return system.generate(
+        texts, checkpoints=method.checkpoints, layout=method.layout, pick=sampler.RULES[method.rule]
+    )
 
 
 def sign_with_exact_pivots(system: ReleasedMaDiS, sentences: Sequence[str]) -> list[Signed]:

@@ -2,16 +2,21 @@
 
 A run's folder is named by its configuration, the keys of the runs it builds on and the versions of
 the method modules it uses.  Change any of them and it is another run; change a comment, or add an
-option that stays at its default, and it is not.  ``made.json`` says with what it was made;
-``result.json`` is written last, so a folder with one is complete.
+option that stays at its default, and it is not.  ``made.json`` says with what it was made, and
+what the files were; ``result.json`` is written last, so a folder with one is complete.
+
+Results that took long are also kept beside the reports (:meth:`Store.keep`): small files, without
+weights, that are found where the folder is not there.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -19,13 +24,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import provenance
 from madis_lib.files import atomic_write
 
-MADE = "made.json"
+MADE, RESULT, CHECKPOINT = "made.json", "result.json", "checkpoint.pt"
+OWN_FILES = (MADE, RESULT, CHECKPOINT, "config.json", ".lock")
+FEW = 50  # files of a run that are remembered one by one; a corpus has thousands
+log = logging.getLogger(__name__)
 # Raised when a change alters results of earlier runs.
 VERSIONS = {
     "signworld": 1, "tokenizer": 1, "model": 1, "siclip": 1, "sampler": 2, "metrics": 2,
@@ -46,6 +54,10 @@ class Run:
 
 class UnfinishedRunError(FileNotFoundError):
     """A run that was only to be found has not been made."""
+
+
+class BusyRunError(OSError):
+    """Another process makes this run, and it was not to be waited for."""
 
 
 def key_of(config: object) -> str:
@@ -75,8 +87,16 @@ class Store:
     looks, locks and writes, and all see the same folder.
     """
 
-    def __init__(self, root: str | Path, world: World = ALONE) -> None:
-        self.root, self.world = Path(root), world
+    def __init__(
+        self, root: str | Path, world: World = ALONE, kept: Path | None = None, names: bool = False
+    ) -> None:
+        """
+        Args:
+            kept: folder of results that were kept without their runs.
+            names: a store that makes, reads and writes nothing: its runs have a key and no result.
+        """
+        self.root, self.world, self.kept, self.names = Path(root), world, kept, names
+        self.waits = True  # for a run that another process makes; else BusyRunError
         self._may_work = True
 
     @contextmanager
@@ -120,18 +140,22 @@ class Store:
         config = {**config, "versions": {m: VERSIONS[m] for m in uses}}
         key = key_of(config)
         folder = self.root / f"{name}-{key}"
-        result_file = folder / "result.json"
-        if not self._may_work and _read(result_file) is None:
-            raise UnfinishedRunError(f"{folder}: this run is not finished")
-        folder.mkdir(parents=True, exist_ok=True)
+        if self.names:
+            return Run(name, key, folder, {}, {})
+        if not self._may_work:
+            found = self.find(folder)
+            if found is None:
+                raise UnfinishedRunError(f"{folder}: this run is not finished")
+            return Run(name, key, folder, *found)
         world = self.world
-        with FileLock(folder / ".lock") if world.first else nullcontext():
-            result = _read(result_file) if world.first else None
-            if not world.decide(result is not None):
+        with self._locked(folder) if world.first else nullcontext():
+            found = self.find(folder) if world.first else None
+            if not world.decide(found is not None):
                 resumed = (folder / "config.json").exists()
                 if world.first:
                     _write(folder / "config.json", config)
                 begun, clock = datetime.now(UTC), time.monotonic()
+                result: dict[str, Any] = {}
                 if together:
                     result = work(folder)
                 elif world.first:
@@ -145,13 +169,75 @@ class Store:
                         "processes": world.size if together else 1,
                         **provenance.environment(),
                         "peak_memory_mb": provenance.peak_memory_mb(),
+                        "files": _files(folder),
                     }
                     _write(folder / MADE, made)
-                    _write(result_file, result)
+                    _write(folder / RESULT, result)
                 world.decide(True)  # now it can be read
-        if result is None:
-            result = _read(result_file) or {}
-        return Run(name, key, folder, result, _read(folder / MADE) or {})
+                found = None
+        return Run(name, key, folder, *(found or self.find(folder) or ({}, {})))
+
+    @contextmanager
+    def _locked(self, folder: Path) -> Iterator[None]:
+        """The only process at this run; waits for another one, or is told that it is busy."""
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / ".lock", timeout=-1 if self.waits else 0):
+                yield
+        except Timeout:
+            raise BusyRunError(f"{folder}: another process makes this run") from None
+
+    def find(self, folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Result of a finished run and with what it was made; None where it has to be made.
+
+        A run is damaged, and as good as not there, when its result cannot be read or a file does
+        not have the size it had.
+        """
+        result = _read(folder / RESULT)
+        if result is not None:
+            made = _read(folder / MADE) or {}
+            wrong = [
+                n for n, (size, _) in made.get("files", {}).items() if _size(folder / n) != size
+            ]
+            if not wrong:
+                return result, made
+            log.warning("%s is damaged: making this run again", folder / wrong[0])
+        kept = None if self.kept is None else _read(self.kept / f"{folder.name}.json.gz")
+        return None if kept is None else (kept["result"], kept["made"])
+
+    def damaged(self) -> list[Path]:
+        """Files of finished runs that are not what they were when the run was finished."""
+        return [
+            path.parent / name
+            for path in sorted(self.root.glob(f"*/{MADE}"))
+            for name, (_, digest) in (_read(path) or {}).get("files", {}).items()
+            if _size(path.parent / name) is None or _digest(path.parent / name) != digest
+        ]
+
+    def keep(self, run: Run) -> Path | None:
+        """Write a run's result into the folder of kept ones, where there is one."""
+        if self.kept is None:
+            return None
+        path = self.kept / f"{run.folder.name}.json.gz"
+        if not path.is_file():
+            plain = json.dumps({"name": run.name, "made": run.made, "result": run.result})
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(gzip.compress(plain.encode(), mtime=0))
+        return path
+
+    def forget(self, run: Run) -> None:
+        """Let a run be made from its beginning when it is next asked for."""
+        with self._locked(run.folder):
+            for name in (RESULT, CHECKPOINT):
+                (run.folder / name).unlink(missing_ok=True)
+        if self.kept is not None:
+            (self.kept / f"{run.folder.name}.json.gz").unlink(missing_ok=True)
+
+    def expected_seconds(self, name: str) -> float | None:
+        """The longest that a finished run of this name took here; None when there is none."""
+        made = (_read(path) or {} for path in self.root.glob(f"{name}-*/{MADE}"))
+        took = [m["seconds"] for m in made if "seconds" in m and not m.get("resumed")]
+        return max(took, default=None)
 
     def listing(self) -> list[str]:
         """A line for every run, oldest first; the first line names the columns."""
@@ -174,7 +260,7 @@ def _began(folder: Path) -> float:
 
 def _row(folder: Path) -> tuple[str, str, str, str, str, str]:
     name, key = folder.name.rsplit("-", 1)
-    done, made = (folder / "result.json").exists(), _read(folder / MADE) or {}
+    done, made = (folder / RESULT).exists(), _read(folder / MADE) or {}
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     seconds = f"{made['seconds']:.0f}" if "seconds" in made else "-"
     age = _age(time.time() - _began(folder))
@@ -198,7 +284,26 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
-    except ValueError:
-        logging.getLogger(__name__).warning("%s is damaged: making this run again", path)
+        raw = path.read_bytes()
+        return json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error):
+        log.warning("%s is damaged: making this run again", path)
         return None
+
+
+def _files(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size and digest of what a run left; of many files nothing is remembered."""
+    found = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in OWN_FILES]
+    found = [p for p in found if not p.name.startswith(".tmp-")]
+    if len(found) > FEW:
+        return {}
+    return {p.relative_to(folder).as_posix(): (p.stat().st_size, _digest(p)) for p in found}
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +22,10 @@ from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import embedding, protocols
-from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, score
+from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, available, score, value
 from madis_lib.experiments.protocols import Protocol
-from madis_lib.experiments.store import Run, Store
+from madis_lib.experiments.registered import SOURCES
+from madis_lib.experiments.store import CHECKPOINT, Run, Store
 from madis_lib.metrics import mpjpe_mm
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
@@ -37,6 +39,7 @@ CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
 UTC = ("checkpoints", "layout", "weighting")  # of Method: what fine-tuning masks
+REPORTS = "reports"  # beside the runs' home: where results are kept
 
 
 def _present(data: Path) -> tuple[str, ...]:
@@ -66,7 +69,8 @@ class Suite:
         home: where runs are kept.
         data: folder with real corpora, at least one of the three; None writes SignWorld and uses
             that.
-        seed: of weights and training; the corpus has its own.
+        seed: of the language model's weights and training.  The corpus has its own; the sign
+            tokenizer and the judges are trained once, with the preset's first.
         world: the processes that train together; each asks for the same runs in the same order.
     """
 
@@ -81,33 +85,48 @@ class Suite:
         self.preset, self.data = preset, data.resolve() if data else None
         self.corpora = CORPORA if data is None else _present(data)
         self.seed = preset.seeds[0] if seed is None else seed
-        self.store = Store(home / preset.name, world)
+        self.store = Store(
+            home / preset.name, world, home.parent / REPORTS / preset.name / "results"
+        )
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
         self._texts: dict[tuple[str, str], list[str]] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
 
-    def variant(self, preset: Preset | None = None, **changes: Any) -> Suite:
-        """The suite with values of the :class:`Method` changed, and perhaps of another size.
+    def variant(
+        self, preset: Preset | None = None, seed: int | None = None, **changes: Any
+    ) -> Suite:
+        """The suite with values of the :class:`Method` changed, perhaps of another size or seed.
 
         What the change cannot alter, such as the tokenizer, is one and the same run.
         """
         size = self.preset if preset is None else preset
         changed = replace(size, method=replace(self.preset.method, **changes))
-        found = Suite(changed, self.store.root.parent, self.data, self.seed)
+        seed = self.seed if seed is None else seed
+        found = Suite(changed, self.store.root.parent, self.data, seed)
         found.store = self.store  # one store: what it may do now holds for the variant too
         return found
 
-    def row(self, pretrain: bool = False, **changes: Any) -> Suite:
+    def row(self, pretrain: bool = False, seed: int | None = None, **changes: Any) -> Suite:
         """A row of an ablation: its :class:`Method` changed, all else as in every other row.
 
         Rows have a number of updates of their own, and start from the same pretrained weights;
-        with ``pretrain`` (where the change alters pretraining) each is pretrained too.
+        with ``pretrain`` these are of the rows too, trained for as long as the preset says.
         """
         p = self.preset
         size = replace(p, finetune=p.row_finetune or p.finetune)
         if pretrain:
             size = replace(size, pretrain=p.row_pretrain or p.pretrain)
-        return self.variant(size, **changes)
+        return self.variant(size, seed, **changes)
+
+    @cached_property
+    def named(self) -> Suite:
+        """The same suite, of which runs are only named: they have a key, and no result.
+
+        What is found without the runs it was made from is configured by it.
+        """
+        twin = Suite(self.preset, self.store.root.parent, self.data, self.seed)
+        twin.store = Store(self.store.root, names=True)
+        return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For other processes (:mod:`workers`): the same runs, nothing read yet."""
@@ -197,10 +216,8 @@ class Suite:
         return signworld.read_oracle(self.root, corpus) if self.synthetic else None
 
     @cached_property
-    def text_tokenizer(self) -> Any:
-        """Qwen3's own where the model starts from it, else byte-level BPE of the training texts."""
-        if self.preset.model.qwen3:
-            return text_data.load(self.preset.model.qwen3)
+    def text_run(self) -> Run:
+        """The text tokenizer of a model that starts from random weights: byte-level BPE."""
         config = {"corpus": self.corpus, "size": self.preset.model.text_vocab}
 
         def work(folder: Path) -> dict[str, Any]:
@@ -208,8 +225,13 @@ class Suite:
             text = text_data.train(texts, self.preset.model.text_vocab, folder / "text")
             return {"size": len(text)}
 
-        run = self.store.run("text", config, (), work)
-        return text_data.load(run.folder / "text")
+        return self.store.run("text", config, (), work)
+
+    @cached_property
+    def text_tokenizer(self) -> Any:
+        """Qwen3's own where the model starts from it, else one trained on the training texts."""
+        qwen3 = self.preset.model.qwen3
+        return text_data.load(qwen3 or self.text_run.folder / "text")
 
     @cached_property
     def statistics(self) -> stats.Stats:
@@ -226,7 +248,7 @@ class Suite:
         p = self.preset
         config = {
             "corpus": self.corpus, "tokenizer": p.tokenizer, "train": p.train_tokenizer,
-            "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": self.seed,
+            "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": p.seeds[0],
             "max_tokens": p.model.max_tokens,
         }  # fmt: skip
 
@@ -234,7 +256,7 @@ class Suite:
             clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
             statistics = self.statistics
             with torch.random.fork_rng():
-                torch.manual_seed(self.seed)
+                torch.manual_seed(p.seeds[0])
                 tokenizer = Tokenizer(
                     p.tokenizer, torch.tensor(statistics.mean), torch.tensor(statistics.std)
                 )
@@ -258,7 +280,7 @@ class Suite:
 
             history = train.fit(
                 tokenizer, loss_of, len(clips), p.train_tokenizer,
-                folder / "checkpoint.pt", self.seed, "sign tokenizer", world,
+                folder / CHECKPOINT, p.seeds[0], "sign tokenizer", world,
             )  # fmt: skip
             if world.first:
                 tokenizer.cpu().save(folder / "tokenizer.safetensors")
@@ -360,7 +382,12 @@ class Suite:
         return len(texts), batch
 
     def _train(
-        self, system: MaDiSSystem, stage: str, corpora: tuple[str, ...], folder: Path
+        self,
+        system: MaDiSSystem,
+        stage: str,
+        corpora: tuple[str, ...],
+        folder: Path,
+        watch: Callable[[], Mapping[str, float]] | None = None,
     ) -> train.History:
         system.model.to(device())
         system.tokenizer.to(device()).requires_grad_(False)
@@ -372,14 +399,15 @@ class Suite:
         def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
             given = system.model, decoders, batch(indices), generator
             if stage == "pretrain":
-                return self.protocol.pretraining_loss(*given, world=world)
+                levels = method.changed("levels")
+                return self.protocol.pretraining_loss(*given, world=world, **levels)
             return self.protocol.finetuning_loss(
                 *given, method.alpha, world=world, **method.changed(*UTC)
             )
 
         history = train.fit(
             system.model, loss_of, count, getattr(self.preset, stage),
-            folder / "checkpoint.pt", self.seed, f"{stage} {' '.join(corpora)}", world,
+            folder / CHECKPOINT, self.seed, f"{stage} {' '.join(corpora)}", world, watch,
         )  # fmt: skip
         system.tokenizer.cpu()
         system.save(folder / "model")
@@ -396,30 +424,82 @@ class Suite:
         p = self.preset
         config = {
             "tokens": self.tokens_run, "model": p.model, "train": p.pretrain, "seed": self.seed,
-            **p.method.changed("protocol"),
+            **p.method.changed("protocol", "levels"),
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
             system = MaDiSSystem.untrained(p, self.tokenizer, self.text_tokenizer, self.seed)
+            if not p.method.levels:
+                system.save(folder / "model")
+                return {"history": []}
             return {"history": self._train(system, "pretrain", self.corpora, folder)}
 
         return self.store.run("pretrained", config, self._method_modules, work, together=True)
 
     def finetuned(self, corpus: str) -> Run:
         """Fine-tuning on one corpus, with UTC and MoP (§3.3)."""
-        p = self.preset
-        config = {
-            "start": self.pretrained, "corpus": corpus, "train": p.finetune,
-            "alpha": p.method.alpha, "seed": self.seed, **p.method.changed(*UTC),
-        }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
-            system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
+            system = self._start_of_finetuning()
             with one_thread():
                 return {"history": self._train(system, "finetune", (corpus,), folder)}
 
-        name = f"finetuned-{corpus}"
+        name, config = f"finetuned-{corpus}", self._finetuning(corpus)
         return self.store.run(name, config, self._method_modules, work, together=True)
+
+    def _finetuning(self, corpus: str) -> dict[str, object]:
+        """All that decides what fine-tuning makes."""
+        p = self.preset
+        return {
+            "start": self.pretrained, "corpus": corpus, "train": p.finetune,
+            "alpha": p.method.alpha, "seed": self.seed, **p.method.changed(*UTC),
+            **self.method_key("fusion"),
+        }  # fmt: skip
+
+    def method_key(self, name: str) -> dict[str, object]:
+        """What a part of the method that is not the paper's adds to a key: of a registered one, also
+        its source.
+        """
+        changed = self.preset.method.changed(name)
+        source = SOURCES.get(str(changed.get(name)))
+        return changed | ({f"{name}_source": source} if source else {})
+
+    def _start_of_finetuning(self) -> MaDiSSystem:
+        """The pretrained system, with the row's fusion."""
+        system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
+        fusion = self.preset.method.fusion
+        if fusion != system.model.config.fusion:
+            system.model.change_fusion(fusion, self.seed)
+        return system
+
+    def watched(self, corpus: str, sentences: int) -> Run:
+        """Fine-tuning again, with what it signs of ``val`` measured as it goes (Fig. 9).
+
+        The result's history has, at every tenth of the updates, the metrics of
+        :data:`evaluate.METRICS` on the first ``sentences`` of ``val``, called "val dtw_body" and so
+        on.
+        """
+        config = {**self._finetuning(corpus), "watched": sentences}
+
+        def work(folder: Path) -> dict[str, Any]:
+            system, whole = self._start_of_finetuning(), self.reference(corpus, "val")
+            texts, oracle, body = self.texts(corpus, "val"), self.oracle(corpus), bodies.load()
+            glosses = None if whole.glosses is None else whole.glosses[:sentences]
+            truth = Reference(whole.features[:sentences], whole.tokens[:sentences], glosses)
+
+            def watch() -> dict[str, float]:
+                signed = self.protocol.sign(system, texts[:sentences], self.preset.method)
+                scores = score(
+                    [s.features for s in signed], [s.tokens for s in signed], truth, body, oracle
+                )
+                chosen = np.arange(len(signed))
+                return {f"val {m}": value(scores, m, chosen) for m in available(scores)}
+
+            with one_thread():
+                return {"history": self._train(system, "finetune", (corpus,), folder, watch)}
+
+        modules = (*self._method_modules, "sampler", "metrics")
+        return self.store.run(f"watched-{corpus}", config, modules, work)
 
     def system(self, corpus: str) -> MaDiSSystem:
         """The trained system of a corpus."""
@@ -446,9 +526,9 @@ class Suite:
         """
         body = bodies.load()
         config = {
-            "system": self.finetuned(corpus), "corpus": corpus, "split": split,
+            "system": self.named.finetuned(corpus), "corpus": corpus, "split": split,
             "tokens_per_step": self.preset.tokens_per_step, "body": body.fingerprint(),
-            "siclip": embedding.trained(self),
+            "siclip": embedding.trained(self.named), **self.method_key("rule"),
         }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:

@@ -85,10 +85,12 @@ class MaDiSSystem:
         generator: torch.Generator | None = None,
         checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
         layout: str = "uniform",
+        pick: sampler.Pick = sampler.surest,
     ) -> list[Signing]:
         """Sign sentences; greedily (temperature 0), one does not depend on its batch.
 
-        ``checkpoints`` and ``layout`` are UTC's, as in :mod:`madis_lib.utc`.
+        ``checkpoints`` and ``layout`` are UTC's, as in :mod:`madis_lib.utc`; ``pick`` is
+        :func:`sampler.generate`'s.
         """
         signed = []
         device = self.model.embed.weight.device
@@ -96,7 +98,7 @@ class MaDiSSystem:
             ids, valid = encode_texts(self.text, sentences[first : first + batch_size])
             out = sampler.generate(
                 self.model, ids.to(device), valid.to(device), self.steps, checkpoints, layout,
-                temperature=temperature, generator=generator,
+                temperature=temperature, generator=generator, pick=pick,
             )  # fmt: skip
             with torch.no_grad():
                 motion = self.tokenizer.decode(out.codes, out.lengths)

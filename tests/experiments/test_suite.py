@@ -67,7 +67,8 @@ def test_the_same_seed_gives_the_same_everything(suite, tmp_path):
 def test_another_seed_gives_other_weights_on_the_same_corpus(suite, tmp_path):
     other = Suite(tiny.preset(), tmp_path, seed=1)
     first, second = outcome(suite), outcome(other)
-    assert not [name for name in first if first[name] == second[name]]
+    # the tokenizer is of the preset's first seed, so that seeds share its tokens
+    assert [n for n in first if first[n] == second[n]] == ["tokenizer", "tokens"]
     assert other.corpus.key == suite.corpus.key
     for mine, theirs in zip(suite.clips(CORPUS, "test"), other.clips(CORPUS, "test"), strict=True):
         np.testing.assert_array_equal(mine, theirs)

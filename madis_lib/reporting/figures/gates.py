@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from madis_lib import metrics, paper
 from madis_lib.experiments.suite import Suite
+from madis_lib.fusion import MixtureOfParts
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.drawing import (
@@ -49,15 +50,22 @@ class SignToken:
     weights: np.ndarray
 
 
+def mixture_of(suite: Suite, corpus: str) -> MixtureOfParts:
+    """The mixture of parts of the fine-tuned model (MaDiS §3.3)."""
+    mixture = suite.system(corpus).model.fusion
+    assert isinstance(mixture, MixtureOfParts)
+    return mixture
+
+
 @torch.no_grad()
 def gate_weights(suite: Suite, corpus: str, codes: np.ndarray) -> np.ndarray:
     """G of the fine-tuned model (MaDiS §3.3) for triples ``[..., 3]``."""
-    return suite.system(corpus).model.fusion.gate_weights(torch.as_tensor(codes)).numpy()
+    return mixture_of(suite, corpus).gate_weights(torch.as_tensor(codes)).numpy()
 
 
 def signs(suite: Suite, corpus: str) -> list[SignToken]:
     """Every sign of the test set with SignWorld's handedness."""
-    found, fusion = [], suite.system(corpus).model.fusion
+    found, fusion = [], mixture_of(suite, corpus)
     for index, (codes, clip) in enumerate(
         zip(suite.tokens(corpus, "test"), suite.clips(corpus, "test"), strict=True)
     ):

@@ -1,0 +1,163 @@
+"""The paper's ablations as data: which value of the method each row of a table changes.
+
+All rows of all tables are trained on one corpus from pretraining to fine-tuning, on the same
+sentences in the same order, for the same number of updates, from the same initial weights where
+shapes agree; the paper's method is one run that every table shares.  Seeds change weights, order and
+noise, not the corpus, the sign tokenizer or the judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from madis_lib import body as bodies
+from madis_lib import paper
+from madis_lib.experiments import embedding
+from madis_lib.experiments.evaluate import Reference, score
+from madis_lib.experiments.store import Run
+from madis_lib.train import one_thread
+
+if TYPE_CHECKING:
+    from madis_lib.experiments.suite import Suite
+
+CORPUS = "csl"  # of all the paper's ablations
+OURS = "ours"  # place of a row the paper does not print
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: what it changes of the method, and where the paper has it."""
+
+    key: str  # of the paper's table, where it is printed
+    label: str
+    changes: Mapping[str, Any]
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A table of rows; ``full`` is the key of the paper's method."""
+
+    artefact: str
+    title: str
+    rows: tuple[Row, ...]
+    full: str
+
+    def row(self, key: str) -> Row:
+        """The row called ``key``; ValueError names the choices."""
+        for row in self.rows:
+            if row.key == key:
+                return row
+        raise ValueError(
+            f"{self.artefact} has no row {key!r}: {', '.join(r.key for r in self.rows)}"
+        )
+
+
+def _ablation(artefact: str, rows: Mapping[str, dict[str, Any]], *ours: Row) -> Ablation:
+    """Rows of the paper's artefact, in its order; the one that changes nothing is its method."""
+    table = paper.ARTEFACTS[artefact]
+    printed = [Row(r.key, r.label, rows[r.key], table.place) for r in table.rows]
+    (full,) = (row.key for row in printed if not row.changes)
+    return Ablation(artefact, table.title, (*printed[:-1], *ours, printed[-1]), full)
+
+
+ABLATIONS = {
+    a.artefact: a
+    for a in (
+        _ablation(
+            "table2",
+            {
+                "none": {"levels": ()},
+                "sign": {"levels": ("sign",)},
+                "sign_text": {"levels": ("sign", "text")},
+                "latent": {"levels": ("sign", "text", "latent")},
+                "physical": {},
+            },
+            # its check marks can be read as if the text tokens were left out again
+            Row("sign_latent", "sign + latent, no text", {"levels": ("sign", "latent")}, OURS),
+        ),
+        _ablation(
+            "table3",
+            {
+                "none": {"checkpoints": ()},
+                "uniform_75": {"checkpoints": (0.75,)},
+                "uniform_50": {"checkpoints": (0.5,)},
+                "uniform_75_50": {},
+                "contiguous_75_50": {"layout": "contiguous"},
+            },
+        ),
+        _ablation(
+            "table4",
+            {
+                r.key: {} if r.key == "dense" else {"fusion": r.key}
+                for r in paper.ARTEFACTS["table4"].rows
+            },
+        ),
+        _ablation(
+            "alpha",
+            {
+                r.key: {} if r.key == "0.5" else {"alpha": float(r.key)}
+                for r in paper.ARTEFACTS["alpha"].rows
+            },
+            Row("0.75", "α = 0.75", {"alpha": 0.75}, OURS),
+        ),
+    )
+}
+
+
+def seeds(suite: Suite) -> tuple[int, ...]:
+    """With which every row is trained."""
+    return suite.preset.row_seeds or suite.preset.seeds
+
+
+def pretrained(suite: Suite, seed: int, row: Row | None = None) -> Run:
+    """Pretraining of a row; by default that of every row which does not change it."""
+    return suite.row(True, seed, **(row.changes if row else {})).pretrained
+
+
+def measured(suite: Suite, row: Row, seed: int, tokens_per_step: int | None = None) -> Run:
+    """A row, trained and scored sentence by sentence on the test set.
+
+    The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
+    (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
+    """
+    variant = suite.row(True, seed, **row.changes)
+    p, body = variant.preset, bodies.load()
+    per_step = tokens_per_step or p.tokens_per_step
+    config = {
+        "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
+        "tokens_per_step": per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
+        "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
+    }  # fmt: skip
+
+    def work(_: Path) -> dict[str, Any]:
+        n = p.row_sentences
+        system = variant.system(CORPUS)
+        system.steps = max(3, p.model.max_tokens // per_step)
+        with one_thread():
+            signed = variant.protocol.sign(system, suite.texts(CORPUS, "test")[:n], p.method)
+        scores = score(
+            [s.features for s in signed], [s.tokens for s in signed], _truth(suite, n), body,
+            suite.oracle(CORPUS), similarity=embedding.load(suite).similarity,
+        )  # fmt: skip
+        count = {
+            "all": sum(x.numel() for x in system.model.parameters()),
+            "fusion": sum(x.numel() for x in system.model.fusion.parameters()),
+        }
+        updates = {
+            "pretraining": p.pretrain.updates if p.method.levels else 0,
+            "finetuning": p.finetune.updates,
+        }
+        return {"scores": scores, "sentences": len(signed), "parameters": count, "updates": updates}
+
+    return suite.store.run(f"row-{CORPUS}", config, ("sampler", "metrics", "signworld"), work)
+
+
+def _truth(suite: Suite, n: int | None) -> Reference:
+    whole = suite.reference(CORPUS)
+    glosses = None if whole.glosses is None else whole.glosses[:n]
+    texts = None if whole.texts is None else whole.texts[:n]
+    return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
