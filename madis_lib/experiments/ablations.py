@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madis_lib import body as bodies
-from madis_lib import paper
+from madis_lib import paper, presets
 from madis_lib.experiments import embedding
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from madis_lib.experiments.suite import Suite
 
 CORPUS = "csl"  # of all the paper's ablations
+WATCHED = 60  # sentences of val, signed ten times in a training
 OURS = "ours"  # place of a row the paper does not print
 
 
@@ -108,14 +109,42 @@ ABLATIONS = {
 }
 
 
-def seeds(suite: Suite) -> tuple[int, ...]:
-    """With which every row is trained."""
-    return suite.preset.row_seeds or suite.preset.seeds
+FIG_9 = {"none": {"checkpoints": ()}, "utc": {}}  # rows of paper.FIG_9
+FULL = Row("full", "MaDiS", {})
+
+
+def distinct_rows() -> list[tuple[Row, tuple[str, ...]]]:
+    """Every row once, with the artefacts it is in; the paper's method, which is in all, first."""
+    found: list[tuple[Row, tuple[str, ...]]] = [(FULL, tuple(ABLATIONS))]
+    for ablation in ABLATIONS.values():
+        found += [(row, (ablation.artefact,)) for row in ablation.rows if row.changes]
+    return found
+
+
+def title(row: Row, artefacts: tuple[str, ...]) -> str:
+    """What to call a row outside its table."""
+    if not row.changes:
+        return "MaDiS, as a row of the ablations"
+    names = {"alpha": "α study"}
+    (artefact,) = artefacts
+    return f"{names.get(artefact, artefact.replace('table', 'Table '))}, {row.label}"
+
+
+def world(suite: Suite) -> Suite:
+    """The suite in which a preset's ablations are run: for ``laptop`` a smaller one."""
+    name = suite.preset.rows
+    return suite if name is None else suite.beside(presets.get(name))
 
 
 def pretrained(suite: Suite, seed: int, row: Row | None = None) -> Run:
     """Pretraining of a row; by default that of every row which does not change it."""
     return suite.row(True, seed, **(row.changes if row else {})).pretrained
+
+
+def watched(suite: Suite, seed: int, name: str) -> Run:
+    """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
+    sentences = min(suite.preset.row_sentences or WATCHED, len(suite.texts(CORPUS, "val")))
+    return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
 def measured(suite: Suite, row: Row, seed: int, tokens_per_step: int | None = None) -> Run:

@@ -87,6 +87,8 @@ class Store:
     looks, locks and writes, and all see the same folder.
     """
 
+    waits = True  # for a run that another process makes; else BusyRunError
+
     def __init__(
         self, root: str | Path, world: World = ALONE, kept: Path | None = None, names: bool = False
     ) -> None:
@@ -96,8 +98,13 @@ class Store:
             names: a store that makes, reads and writes nothing: its runs have a key and no result.
         """
         self.root, self.world, self.kept, self.names = Path(root), world, kept, names
-        self.waits = True  # for a run that another process makes; else BusyRunError
-        self._may_work = True
+        self._may = {"work": True}
+
+    def beside(self, name: str) -> Store:
+        """The store of another preset, in which the same is allowed as in this one."""
+        other = Store(self.root.parent / name, self.world, self.kept, self.names)
+        other._may = self._may
+        return other
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -111,11 +118,11 @@ class Store:
     @contextmanager
     def only_finding(self) -> Iterator[None]:
         """Within, a run that is not finished is an UnfinishedRunError; nothing is made."""
-        self._may_work = False
+        self._may["work"] = False
         try:
             yield
         finally:
-            self._may_work = True
+            self._may["work"] = True
 
     def run(
         self,
@@ -142,7 +149,7 @@ class Store:
         folder = self.root / f"{name}-{key}"
         if self.names:
             return Run(name, key, folder, {}, {})
-        if not self._may_work:
+        if not self._may["work"]:
             found = self.find(folder)
             if found is None:
                 raise UnfinishedRunError(f"{folder}: this run is not finished")

@@ -106,6 +106,12 @@ class Suite:
         found.store = self.store  # one store: what it may do now holds for the variant too
         return found
 
+    def beside(self, preset: Preset) -> Suite:
+        """The suite of another preset on the same data; its results are kept with this one's."""
+        found = Suite(preset, self.store.root.parent, self.data)
+        found.store = self.store.beside(preset.name)
+        return found
+
     def row(self, pretrain: bool = False, seed: int | None = None, **changes: Any) -> Suite:
         """A row of an ablation: its :class:`Method` changed, all else as in every other row.
 

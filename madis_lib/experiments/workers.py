@@ -11,8 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partialmethod
 from multiprocessing import get_context
@@ -23,8 +23,13 @@ from typing import Any, TypeVar
 import torch
 from tqdm import tqdm
 
-Key = TypeVar("Key")
+from madis_lib import train
+from madis_lib.experiments.store import BusyRunError, Store
+from madis_lib.train import OutOfTimeError
+
+Key = TypeVar("Key", bound=Hashable)
 Job = Callable[[], Any]
+BUSY_PAUSE = 2.0  # seconds before asking again, when another process makes all that is left
 
 
 def cores() -> int:
@@ -35,34 +40,67 @@ def cores() -> int:
 
 
 def side_by_side(
-    jobs: Sequence[tuple[Key, Job]], workers: int | None = None
+    jobs: Sequence[tuple[Key, Job]],
+    workers: int | None = None,
+    needs: Mapping[Key, Collection[Key]] | None = None,
+    until: float | None = None,
 ) -> Iterator[tuple[Key, float]]:
     """Do jobs in ``workers`` processes (one for each core); yields those done as they finish.
 
     Args:
         jobs: a name for each, and what to do: picklable, such as ``partial(Suite.evaluated, suite,
             "csl")``.  What it returns is dropped: runs are kept in the store.
+        needs: jobs of this list that must be done before one can begin, by name.
+        until: epoch seconds after which nothing begins and training stops at a checkpoint.
 
     Yields:
         the name and the seconds it took.
 
     Raises:
         Whatever a job raises, and ChildProcessError where a worker was killed; the others are
-        stopped, and go on where they were another time.
+        stopped, and go on where they were another time.  OutOfTimeError after ``until``.  A job
+        that another process is at (BusyRunError) is asked for again.
     """
     workers = min(cores() if workers is None else workers, len(jobs))
     if not jobs:
         return
+    waiting = dict(jobs)
+    open_needs = {n: set((needs or {}).get(n, ())) & waiting.keys() for n in waiting}
     spawn = get_context("spawn")  # threads of torch do not survive a fork
     held_by_worker, held_here = spawn.Pipe(duplex=False)  # closed, by us or by our death: stop
     slots = spawn.Queue()
     for slot in range(workers):
         slots.put(slot + 1)
-    pool = ProcessPoolExecutor(workers, spawn, _begin, (held_by_worker, slots, spawn.RLock()))
+    begin = (held_by_worker, slots, spawn.RLock(), until)
+    pool = ProcessPoolExecutor(workers, spawn, _begin, begin)
+    running: dict[Future, tuple[Key, Job]] = {}
+    stopped = False
     try:
-        names = {pool.submit(_timed, job): name for name, job in jobs}
-        for future in as_completed(names):
-            yield names[future], future.result()
+        while waiting or running:
+            stopped = stopped or (until is not None and time.time() > until)
+            ready = [n for n in waiting if not open_needs[n]]
+            for name in ready if not stopped else ():
+                if (
+                    len(running) < workers
+                ):  # one each, so that what is asked for later can come first
+                    job = waiting.pop(name)
+                    running[pool.submit(_timed, job)] = name, job
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name, job = running.pop(future)
+                try:
+                    seconds = future.result()
+                except BusyRunError:
+                    waiting[name] = job  # behind the others
+                    time.sleep(BUSY_PAUSE if not running else 0)
+                except OutOfTimeError:
+                    stopped = True
+                    waiting[name] = job
+                else:
+                    for rest in open_needs.values():
+                        rest.discard(name)
+                    yield name, seconds
     except BaseException as error:  # an interrupt too: no one waits for half an hour of lost work
         held_here.close()
         pool.shutdown(wait=False, cancel_futures=True)
@@ -73,10 +111,14 @@ def side_by_side(
         raise
     pool.shutdown()
     held_here.close()
+    if waiting:
+        raise OutOfTimeError(f"{len(waiting)} of {len(jobs)} are left")
 
 
-def _begin(held_by_worker: Connection, slots: Any, bars: RLock) -> None:
+def _begin(held_by_worker: Connection, slots: Any, bars: RLock, until: float | None) -> None:
     """What a worker does first: one thread, its own line for bars, an end when the parent ends."""
+    train.stop_at(until)
+    Store.waits = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     torch.set_num_threads(1)
     tqdm.set_lock(bars)

@@ -1,0 +1,223 @@
+"""Which runs an artefact of the paper needs, and in which order they can be made.
+
+A step is a run that a reader is told of.  ``needs`` are the steps whose runs it builds on, ``serves``
+the artefacts it is for; what an artefact needs in all is found by following ``needs``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+
+from madis_lib import paper
+from madis_lib.experiments import ablations, back_translation, embedding, panel
+from madis_lib.experiments.store import Run
+from madis_lib.experiments.suite import Suite
+
+SYSTEM = "MaDiS"
+BASIS = ("table1", "fig5")  # artefacts of the headline runs
+KNOWN = (*paper.ARTEFACTS, "fig1", "fig2", "fig3", "fig4", "fig5", "fig10")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A run of the suite; ``find`` makes or finds it, and can be sent to another process."""
+
+    title: str
+    find: Callable[[], Run]
+    told: Callable[[Run], str]  # what came out
+    needs: tuple[str, ...] = ()  # titles of steps before it
+    serves: tuple[str, ...] = ()  # artefacts
+    kept: bool = False  # the result is worth keeping without the run
+
+
+def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
+    """Every run of a report, each after those it needs.
+
+    Args:
+        seeds: of the rows of ablations; None: those of the preset.
+    """
+    return [*_headline(suite), *_judges(suite), *_ablations(suite, seeds)]
+
+
+def chosen(suite: Suite, only: Collection[str], seeds: Collection[int] | None = None) -> list[Step]:
+    """The steps that some artefacts need; ValueError names those there are."""
+    wrong = [name for name in only if name not in KNOWN]
+    if wrong:
+        raise ValueError(f"no artefact {wrong[0]!r}: choose from {', '.join(sorted(KNOWN))}")
+    everything = {step.title: step for step in steps(suite, seeds)}
+    wanted: set[str] = set()
+    open_ = [t for t, step in everything.items() if set(step.serves) & set(only)]
+    while open_:
+        title = open_.pop()
+        if title not in wanted:
+            wanted.add(title)
+            open_ += everything[title].needs
+    return [step for title, step in everything.items() if title in wanted]
+
+
+def _headline(suite: Suite) -> list[Step]:
+    """From the corpus to the scores of MaDiS."""
+
+    def run(name: str) -> Callable[[], Run]:
+        return partial(getattr, suite, name)
+
+    names = {c: suite.corpus_name(c) for c in suite.corpora}
+    tuned = ("fig8", "fig10", "table5", *BASIS)
+    return [
+        Step("corpus", run("corpus"), partial(_told_corpus, suite)),
+        Step("sign tokenizer", run("tokenizer_run"), _told_training, ("corpus",)),
+        Step("tokens", run("tokens_run"), _told_tokens, ("sign tokenizer",)),
+        Step("tokenizer's quality", run("tokenizer_quality"), _told_tokenizer, ("tokens",), BASIS, True),
+        Step("pretraining", run("pretrained"), _told_training, ("tokens",), ("fig8",)),
+        *(
+            Step(f"fine-tuning, {name}", partial(Suite.finetuned, suite, c), _told_training,
+                 ("pretraining",), tuned)
+            for c, name in names.items()
+        ),
+        *(
+            Step(f"signing and scoring, {name}", partial(Suite.evaluated, suite, c), _told_scores,
+                 (f"fine-tuning, {name}", _siclip(embedding.BEST)), BASIS, True)
+            for c, name in names.items()
+        ),
+    ]  # fmt: skip
+
+
+def _siclip(rung: str) -> str:
+    return f"SiCLIP, {paper.TABLE_6.row(rung).label}"
+
+
+def _judges(suite: Suite) -> list[Step]:
+    """SiCLIP, the sign-to-text model, and the metrics held against the oracle."""
+    names = {c: suite.corpus_name(c) for c in suite.corpora}
+    found = [
+        Step(_siclip(rung), partial(embedding.trained, suite, rung), _told_training, ("corpus",),
+             ("table6",))
+        for rung in embedding.RUNGS
+    ]  # fmt: skip
+    found.append(
+        Step("sign-to-text model", partial(back_translation.trained, suite), _told_training,
+             ("tokens",), ("fig7b",))
+    )  # fmt: skip
+    for c, name in names.items():
+        scored = f"signing and scoring, {name}"
+        found += [
+            Step(f"retrieval, {name}, {paper.TABLE_6.row(rung).label}",
+                 partial(embedding.retrieved, suite, c, rung), _told_retrieval, (_siclip(rung),),
+                 ("table6",), True)
+            for rung in embedding.RUNGS
+        ]  # fmt: skip
+        found.append(
+            Step(f"back-translation, {name}", partial(back_translation.evaluated, suite, c),
+                 _told_back_translation, ("sign-to-text model", scored), ("fig7b",), True)
+        )  # fmt: skip
+        if suite.synthetic:
+            found.append(
+                Step(f"metrics against the oracle, {name}", partial(panel.graded, suite, c),
+                     _told_panel, (f"back-translation, {name}",), ("fig7b",), True)
+            )  # fmt: skip
+    return found
+
+
+def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
+    """Rows of Tables 2-4 and of the alpha study, and the two curves of Fig. 9, seed by seed."""
+    if ablations.CORPUS not in suite.corpora or suite.protocol.name != "paper":
+        return []
+    world = ablations.world(suite)
+    found: list[Step] = []
+    for seed in world.preset.seeds if seeds is None else seeds:
+        start = f"pretraining of the rows, seed {seed}"
+        found.append(
+            Step(start, partial(ablations.pretrained, world, seed), _told_training, ("tokens",))
+        )
+        for row, artefacts in ablations.distinct_rows():
+            needs = (_siclip(embedding.BEST), "tokens" if "levels" in row.changes else start)
+            title = f"{ablations.title(row, artefacts)}, seed {seed}"
+            found.append(
+                Step(title, partial(ablations.measured, world, row, seed), _told_row, needs,
+                     artefacts, True)
+            )  # fmt: skip
+        found += [
+            Step(f"Fig. 9, {name}, seed {seed}", partial(ablations.watched, world, seed, name),
+                 _told_curve, (start,), ("fig9",), True)
+            for name in ablations.FIG_9
+        ]  # fmt: skip
+    return found
+
+
+def _told_corpus(suite: Suite, run: Run) -> str:
+    counts = {c: sum(of.values()) for c, of in run.result["sentences"].items()}
+    told = f"{sum(counts.values()):,} sentences ({', '.join(counts)}); "
+    told += f"M = {suite.preset.model.max_tokens} tokens covers "
+    told += ", ".join(f"{100 * suite.coverage(c):.1f} %" for c in suite.corpora)
+    told += " of the training clips"
+    left_out: Counter[str] = Counter()
+    for splits in run.result["skipped"].values():
+        for reasons in splits.values():
+            left_out.update(reasons)
+    if left_out:
+        told += f"; left out: {', '.join(f'{n} {reason}' for reason, n in left_out.items())}"
+    return told
+
+
+def _told_tokens(run: Run) -> str:
+    return f"{sum(run.result['clips'].values()):,} clips"
+
+
+def _told_tokenizer(run: Run) -> str:
+    r = run.result
+    used = ", ".join(f"{r['codes_used'][p]}/{n}" for p, n in r["codes"].items())
+    error = ", ".join(f"{k} {v:.1f} mm" for k, v in r["error_mm"].items())
+    return f"codes used {used}; reconstruction error {error}"
+
+
+def _told_training(run: Run) -> str:
+    first, last = run.result["history"][0], run.result["history"][-1]
+    return f"{last['update']} updates, loss {first['loss']:.2f} to {last['loss']:.2f}"
+
+
+def _told_retrieval(run: Run) -> str:
+    told = [
+        f"{row['estimate']:.0f} % of {row['pool'] or run.result['sentences']}"
+        for row in run.result["rows"]
+        if row["direction"] == embedding.DIRECTIONS[0] and row["k"] == 1
+    ]
+    return f"R@1 sign to text {', '.join(told)}"
+
+
+def _told_panel(run: Run) -> str:
+    count, sentences = len(run.result["conditions"]), len(run.result["sentences"])
+    return f"{count} conditions of {sentences} sentences"
+
+
+def _told_scores(run: Run) -> str:
+    scores = run.result["scores"][SYSTEM]
+    told = f"{len(scores['dtw_body'])} sentences"
+    if "gloss_edits" in scores:
+        error = 100 * sum(scores["gloss_edits"]) / sum(scores["gloss_length"])
+        told += f", gloss error {error:.0f} %"
+    return told
+
+
+def _told_back_translation(run: Run) -> str:
+    told = (
+        f"{back_translation.bleu(run, s).estimate:.1f} of {s}"
+        for s in (back_translation.TRUTH, SYSTEM)
+    )
+    return f"BLEU-4 {', '.join(told)}"
+
+
+def _told_row(run: Run) -> str:
+    r = run.result
+    told = f"{r['sentences']} sentences, {r['parameters']['all']:,} parameters"
+    if "gloss_edits" in r["scores"]:
+        error = 100 * sum(r["scores"]["gloss_edits"]) / sum(r["scores"]["gloss_length"])
+        told += f", gloss error {error:.0f} %"
+    return told
+
+
+def _told_curve(run: Run) -> str:
+    last = run.result["history"][-1]
+    return f"loss {last['loss']:.2f}, SiBLEU of the body on val {last['val sibleu_body']:.1f}"
