@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,6 +31,11 @@ def reproduce(
     notebooks: bool = True,
     fsdp: bool = False,
     protocol: ProtocolName = "paper",
+    only: tuple[str, ...] = (),
+    seeds: tuple[int, ...] | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    max_minutes: float | None = None,
 ) -> None:
     """Train, sign, measure, draw: everything a preset covers, ending in one HTML report.
 
@@ -45,14 +51,32 @@ def reproduce(
         fsdp: of several processes, each holds a piece of the weights (FSDP2), not all (DDP).
         protocol: train, sign and measure DTW and SiBLEU as the paper says, or as the authors' code
             does; SiCLIP is ours in both.
+        only: artefacts, such as table3 alpha fig9, and what they need.
+        seeds: of the rows of ablations, in place of the preset's.
+        force: make finished runs again: those of --only, or all.
+        dry_run: say what would be made, and how long it takes; nothing is made.
+        max_minutes: stop at a checkpoint after so many minutes, with exit status 3 if anything is
+            left; the same command goes on.
     """
     from madis_lib import distributed
     from madis_lib.reporting import reproduce as run
+    from madis_lib.train import OutOfTimeError
 
-    with distributed.joined(fsdp) as world:
-        if not world.first:
-            return run.follow(preset, HOME, data, world, protocol)
-        page = run.reproduce(preset, HOME, reports, data, notebooks, world, protocol)
+    if dry_run:
+        for line in run.dry_run(preset, HOME, reports, data, protocol, only, seeds):
+            print(line)
+        return
+    until = None if max_minutes is None else time.time() + 60 * max_minutes
+    try:
+        with distributed.joined(fsdp) as world:
+            if not world.first:
+                return run.follow(preset, HOME, data, world, protocol, only, seeds, until)
+            page = run.reproduce(
+                preset, HOME, reports, data, notebooks, world, protocol, only, seeds, until, force
+            )
+    except OutOfTimeError as error:
+        print(f"\nThe time is over: {error}. Run the same command again to go on.")
+        raise SystemExit(3) from None
     print(f"\nThe report: {page.resolve()}")
 
 
@@ -196,17 +220,25 @@ def notebooks(preset: str = "quick", reports: Path = Path("reports")) -> None:
 
 
 @app.command
-def runs(preset: str = "quick") -> None:
+def runs(preset: str = "quick", check: bool = False) -> None:
     """List the runs of a preset: done or not, when, how large.
 
     Args:
-        preset: quick, laptop, gpu or paper.
+        preset: quick, laptop, gpu or paper; rows holds laptop's ablations.
+        check: read every file of every finished run and name those that have changed since.
     """
     from madis_lib import presets
     from madis_lib.experiments.store import Store
 
     presets.get(preset)
-    listing = Store(HOME / preset).listing()
+    store = Store(HOME / preset)
+    if check:
+        wrong = store.damaged()
+        for path in wrong:
+            print(f"{path}: is not what the run left; remove its result.json to make the run again")
+        print(f"{len(wrong)} damaged files in {store.root}")
+        raise SystemExit(1 if wrong else 0)
+    listing = store.listing()
     if len(listing) == 1:
         print(f"no runs of {preset} in {HOME}; make them with: madis reproduce --preset {preset}")
         return

@@ -121,7 +121,9 @@ class CodebookTransformer(ProjectedParts):
         parts = self.part_embeddings(codes) + self.part  # which part is which
         flat = parts.reshape(-1, self.parts, parts.shape[-1])
         cls = self.cls.expand(len(flat), 1, -1)
-        return self.layers(torch.cat([cls, flat], 1))[:, 0].reshape(*codes.shape[:-1], -1)
+        return self.layers(torch.cat([cls, flat], 1))[:, 0].reshape(
+            *codes.shape[:-1], parts.shape[-1]
+        )
 
 
 class SparseMixture(MixtureOfParts):

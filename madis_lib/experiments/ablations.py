@@ -17,7 +17,7 @@ from madis_lib import body as bodies
 from madis_lib import paper, presets
 from madis_lib.experiments import embedding
 from madis_lib.experiments.evaluate import Reference, score
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.train import one_thread
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def pretrained(suite: Suite, seed: int, row: Row | None = None) -> Run:
 
 def watched(suite: Suite, seed: int, name: str) -> Run:
     """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
-    sentences = min(suite.preset.row_sentences or WATCHED, len(suite.texts(CORPUS, "val")))
+    sentences = suite.preset.row_sentences or WATCHED
     return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
@@ -190,3 +190,18 @@ def _truth(suite: Suite, n: int | None) -> Reference:
     glosses = None if whole.glosses is None else whole.glosses[:n]
     texts = None if whole.texts is None else whole.texts[:n]
     return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
+
+
+def finished(suite: Suite, ablation: Ablation) -> dict[str, dict[int, Run]]:
+    """The runs of every row by seed: of the seeds with which all rows are finished."""
+    inside = world(suite)
+    found: dict[str, dict[int, Run]] = {row.key: {} for row in ablation.rows}
+    with inside.store.only_finding():
+        for seed in inside.preset.seeds:
+            try:
+                runs = {row.key: measured(inside, row, seed) for row in ablation.rows}
+            except UnfinishedRunError:
+                continue
+            for key, run in runs.items():
+                found[key][seed] = run
+    return {key: runs for key, runs in found.items() if runs}

@@ -31,6 +31,7 @@ class Step:
     needs: tuple[str, ...] = ()  # titles of steps before it
     serves: tuple[str, ...] = ()  # artefacts
     kept: bool = False  # the result is worth keeping without the run
+    row: bool = False  # of an ablation, whose tables hold what seeds are there
 
 
 def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
@@ -130,18 +131,19 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     for seed in world.preset.seeds if seeds is None else seeds:
         start = f"pretraining of the rows, seed {seed}"
         found.append(
-            Step(start, partial(ablations.pretrained, world, seed), _told_training, ("tokens",))
-        )
+            Step(start, partial(ablations.pretrained, world, seed), _told_training, ("tokens",),
+                 row=True)
+        )  # fmt: skip
         for row, artefacts in ablations.distinct_rows():
             needs = (_siclip(embedding.BEST), "tokens" if "levels" in row.changes else start)
             title = f"{ablations.title(row, artefacts)}, seed {seed}"
             found.append(
                 Step(title, partial(ablations.measured, world, row, seed), _told_row, needs,
-                     artefacts, True)
+                     artefacts, True, True)
             )  # fmt: skip
         found += [
             Step(f"Fig. 9, {name}, seed {seed}", partial(ablations.watched, world, seed, name),
-                 _told_curve, (start,), ("fig9",), True)
+                 _told_curve, (start,), ("fig9",), True, True)
             for name in ablations.FIG_9
         ]  # fmt: skip
     return found

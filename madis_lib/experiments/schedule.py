@@ -2,42 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from madis_lib import train
+from madis_lib.experiments import registry, workers
 from madis_lib.experiments.registry import Step
 from madis_lib.experiments.store import Run
-
-Clock = Mapping[str, float]  # seconds by the name of a run, as measured elsewhere
+from madis_lib.experiments.suite import Suite
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A step before it is made."""
+    """A step before it is made; ``run`` is only named, and None where even that needs other runs."""
 
     step: Step
-    run: Run  # named only
+    run: Run | None
     done: bool
     begun: bool
-    seconds: float | None  # that a run of this name took; None: not known
+    seconds: float | None  # that a run of this name took at most; None: none was made yet
+
+    @property
+    def state(self) -> str:
+        return "done" if self.done else "begun" if self.begun else "to do"
 
 
 def plan(
-    steps: Sequence[Step], named: Sequence[Step], elsewhere: Clock | None = None
+    suite: Suite,
+    only: Collection[str] = (),
+    seeds: Collection[int] | None = None,
+    elsewhere: Mapping[str, float] | None = None,
 ) -> list[Planned]:
-    """What is done of ``steps``, and what the rest will take.
+    """The steps of some artefacts, or of the whole suite, and what is done of them.
 
     Args:
-        named: the same steps of ``suite.named``.
-        elsewhere: measured times for runs that were never made here.
+        only: artefacts; none: all.
+        seeds: of the rows of ablations; None: the preset's.
+        elsewhere: seconds of runs by name, for those that were never made here.
+
+    Raises:
+        ValueError: an artefact there is not.
     """
     found = []
-    for step, name in zip(steps, named, strict=True):
-        run = name.find()
-        store = step_store(step)
-        seconds = store.expected_seconds(run.name)
-        if seconds is None:
-            seconds = (elsewhere or {}).get(run.name)
-        done = store.find(run.folder) is not None
-        found.append(Planned(step, run, done, (run.folder / "config.json").exists(), seconds))
+    select = registry.chosen if only else lambda s, _, seeds: registry.steps(s, seeds)
+    named = {step.title: step for step in select(suite.named, only, seeds)}
+    for step in select(suite, only, seeds):
+        try:
+            run = named[step.title].find()
+        except FileNotFoundError:  # of what was not made yet
+            found.append(Planned(step, None, False, False, None))
+            continue
+        store = suite.store.beside(run.folder.parent.name)
+        seconds = store.expected_seconds(run.name) or (elsewhere or {}).get(run.name)
+        begun = (run.folder / "config.json").exists()
+        found.append(Planned(step, run, store.find(run.folder) is not None, begun, seconds))
     return found
+
+
+def remaining(planned: list[Planned]) -> tuple[float, int]:
+    """Seconds of all that is to do, for as many cores as there are, and how many steps of that are
+    not known.
+    """
+    left = [p for p in planned if not p.done]
+    known = [p.seconds for p in left if p.seconds is not None]
+    return sum(known) / workers.cores(), len(left) - len(known)
+
+
+def make(
+    suite: Suite,
+    planned: list[Planned],
+    told: Callable[[Step, Run], None],
+    began: Callable[[Step, list[Planned]], None] = lambda step, left: None,
+    until: float | None = None,
+) -> list[dict[str, Any]]:
+    """Make or find every step's run; name, key and with what it was made of each, in their order.
+
+    On several cores, and as one process, the runs that are missing are made side by side, each as
+    soon as what it needs is there.
+
+    Args:
+        told: called with every step and its run, as they finish.
+        began: called with a step that is about to be made by itself, and all that is left.
+        until: epoch seconds after which nothing begins, and training stops at a checkpoint.
+
+    Raises:
+        OutOfTimeError: ``until`` is over; what is finished stays.
+        Whatever making a run raises.
+    """
+    found: dict[str, Run] = {}
+
+    def finish(step: Step) -> None:
+        run = found[step.title] = step.find()
+        if step.kept:
+            suite.store.keep(run)
+        told(step, run)
+
+    alone = suite.store.world.size == 1  # else all processes take the steps in one order
+    for p in planned:
+        if p.done and alone:
+            finish(p.step)
+    missing = {p.step.title: p.step for p in planned if not p.done}
+    if alone and workers.cores() > 1 and len(missing) > 1:
+        jobs = [(title, step.find) for title, step in missing.items()]
+        needs = {title: step.needs for title, step in missing.items()}
+        for title, _ in workers.side_by_side(jobs, needs=needs, until=until):
+            finish(missing[title])
+    else:
+        train.stop_at(until)
+        try:
+            for p in planned:
+                if p.step.title not in found:
+                    if alone and until is not None and time.time() > until:
+                        raise train.OutOfTimeError(f"{len(planned) - len(found)} are left")
+                    began(p.step, [q for q in planned if q.step.title not in found])
+                    finish(p.step)
+        finally:
+            train.stop_at(None)
+    return [
+        {"title": p.step.title, "name": r.name, "key": r.key, "made_now": not p.done, **r.made}
+        for p in planned
+        if (r := found[p.step.title])
+    ]

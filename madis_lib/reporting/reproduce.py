@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import time
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from madis_lib import presets
+from madis_lib import presets, train
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance
-from madis_lib.experiments.store import UnfinishedRunError
+from madis_lib.experiments import provenance, registry, schedule
+from madis_lib.experiments.schedule import Planned
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.presets import ProtocolName
-from madis_lib.reporting import figures, metric_tables, notebook_runs, page, steps, tables
+from madis_lib.reporting import (
+    ablation_tables,
+    figures,
+    metric_tables,
+    notebook_runs,
+    page,
+    tables,
+)
+from madis_lib.reporting.narrator import Narrator, show_plan
 
 
 def reproduce(
@@ -28,6 +36,10 @@ def reproduce(
     notebooks: bool = True,
     world: World = ALONE,
     protocol: ProtocolName = "paper",
+    only: Collection[str] = (),
+    seeds: Collection[int] | None = None,
+    until: float | None = None,
+    force: bool = False,
 ) -> Path:
     """Everything a preset covers: train, sign, measure, draw, report.
 
@@ -45,32 +57,62 @@ def reproduce(
             :func:`follow`.
         protocol: trains, signs and measures DTW and SiBLEU as the paper says or as the authors'
             code does; SiCLIP is ours in both.
+        only: artefacts, such as "table3"; none: all of them.
+        seeds: of the rows of ablations; None: the preset's.
+        until: epoch seconds after which nothing begins and training stops at a checkpoint.
+        force: make the runs of ``only`` again (all runs where it names none).
 
     Returns:
-        the path of the HTML report.
+        the path of the HTML report; with ``only``, before all else is there, of its tables.
 
     Raises:
         ValueError: an unknown preset, or a notebook that failed (after the report is written).
+        OutOfTimeError: ``until`` is over.
     """
-    suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
-    name = preset if data is None else f"{preset}-{data.name}"
-    folder = reports / (name if protocol == "paper" else f"{name}-{protocol}")
+    suite = open_suite(preset, home, reports, data, protocol, world)
+    folder = report_folder(preset, reports, data, protocol)
     folder.mkdir(parents=True, exist_ok=True)
+    if force:
+        for p in schedule.plan(suite, only, seeds):
+            if p.run is not None and (not only or set(p.step.serves) & set(only)):
+                suite.store.beside(p.run.folder.parent.name).forget(p.run)
+    introduce(suite, home)
+    planned = schedule.plan(suite, only, seeds, measured_before(folder))
+    return _report(suite, folder, planned, notebooks and protocol == "paper", bool(only), until)
+
+
+def _report(
+    suite: Suite,
+    folder: Path,
+    planned: list[Planned],
+    notebooks: bool,
+    partial: bool = False,
+    until: float | None = None,
+) -> Path:
+    """Make what is planned, and the report of all that is there; its path."""
     begun, clock = datetime.now(UTC), time.monotonic()
     here = provenance.environment()
-    introduce(suite, home)
-    runs = steps.make_runs(suite)
+    say = Narrator(planned, more=3)
+    say.line(f"{show_plan(planned)[-1]}\n")
+    runs = schedule.make(suite, planned, say.told, say.began, until)
     suite.store.world = ALONE  # what follows is the first process's own
+    if partial:
+        whole = schedule.plan(suite)
+        if not all(p.done or p.step.row for p in whole):
+            return ablation_tables.write(suite, folder / "tables")
+        runs = schedule.make(suite, [p for p in whole if p.done], lambda step, run: None)
     record = describe(suite, runs, begun, here)
 
-    say = steps.Narrator(len(runs), len(runs) + 3)
     say.step("tables", lambda: _write_tables(suite, folder))
     say.step("figures", lambda: _write_figures(suite, folder, record))
     executed, problem = [], None
-    if notebooks and data is None and protocol == "paper":
+    if notebooks and suite.data is None and not partial:
+        home = suite.store.root.parent
         try:
             say.line("        notebooks")
-            executed = notebook_runs.execute(preset, home, folder / "notebooks", say=say.detail)
+            executed = notebook_runs.execute(
+                suite.preset.name, home, folder / "notebooks", say=say.detail
+            )
         except ValueError as error:  # the report is still worth having
             problem = error
             say.detail(str(error))
@@ -87,12 +129,66 @@ def reproduce(
 
 
 def follow(
-    preset: str, home: Path, data: Path | None, world: World, protocol: ProtocolName = "paper"
+    preset: str,
+    home: Path,
+    data: Path | None,
+    world: World,
+    protocol: ProtocolName = "paper",
+    only: Collection[str] = (),
+    seeds: Collection[int] | None = None,
+    until: float | None = None,
 ) -> None:
     """What the other processes do meanwhile: their share of the training, and wait."""
     suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
-    for step in steps.steps(suite):
+    train.stop_at(until)
+    for step in registry.chosen(suite, only, seeds) if only else registry.steps(suite, seeds):
         step.find()
+
+
+def dry_run(
+    preset: str,
+    home: Path,
+    reports: Path,
+    data: Path | None = None,
+    protocol: ProtocolName = "paper",
+    only: Collection[str] = (),
+    seeds: Collection[int] | None = None,
+) -> list[str]:
+    """What :func:`reproduce` would make, line by line, and how long it would take."""
+    suite = open_suite(preset, home, reports, data, protocol)
+    before = measured_before(report_folder(preset, reports, data, protocol))
+    return show_plan(schedule.plan(suite, only, seeds, before))
+
+
+def open_suite(
+    preset: str,
+    home: Path,
+    reports: Path,
+    data: Path | None = None,
+    protocol: ProtocolName = "paper",
+    world: World = ALONE,
+) -> Suite:
+    """The suite of a report, whose results are kept in the report's folder."""
+    suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
+    suite.store.kept = report_folder(preset, reports, data, protocol) / "results"
+    return suite
+
+
+def report_folder(
+    preset: str, reports: Path, data: Path | None = None, protocol: ProtocolName = "paper"
+) -> Path:
+    """``reports/<preset>``, with the data's name and the protocol behind it where they differ."""
+    name = preset if data is None else f"{preset}-{data.name}"
+    return reports / (name if protocol == "paper" else f"{name}-{protocol}")
+
+
+def measured_before(folder: Path) -> dict[str, float]:
+    """Seconds of runs by name, as a report that is there tells them."""
+    try:
+        runs = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["runs"]
+        return {run["name"]: run["seconds"] for run in runs if "seconds" in run}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def rebuild(
@@ -106,18 +202,18 @@ def rebuild(
 
     Takes and returns what :func:`reproduce` does.  FileNotFoundError names a run that is missing.
     """
-    suite = Suite(presets.get(preset, protocol=protocol), home, data)
-    try:
-        with suite.store.only_finding():
-            for step in steps.steps(suite):
-                step.find()
-    except UnfinishedRunError as error:
+    suite = open_suite(preset, home, reports, data, protocol)
+    missing = [p for p in schedule.plan(suite) if not p.done and not p.step.row]
+    if missing:
         more = f" --data {data}" if data else ""
         more += "" if protocol == "paper" else f" --protocol {protocol}"
         raise FileNotFoundError(
-            f"{error}; make it with: madis reproduce --preset {preset}{more}"
-        ) from None
-    return reproduce(preset, home, reports, data, notebooks=False, protocol=protocol)
+            f"{suite.store.root}: {len(missing)} runs are not finished, the first is "
+            f"{missing[0].step.title}; make them with: madis reproduce --preset {preset}{more}"
+        )
+    introduce(suite, home)
+    planned = [p for p in schedule.plan(suite) if p.done]
+    return _report(suite, report_folder(preset, reports, data, protocol), planned, False)
 
 
 def introduce(suite: Suite, home: Path) -> None:
@@ -151,13 +247,9 @@ def describe(
 
 
 def _write_tables(suite: Suite, folder: Path) -> None:
-    """The tables, and the per-sentence results they can be made from again."""
+    """All tables; the per-sentence results they can be made from again are kept by the store."""
     begun = time.time()
     for corpus in suite.corpora:
-        run = suite.evaluated(corpus)
-        plain = json.dumps({"run": run.key, **run.result}, ensure_ascii=False).encode()
-        with atomic_write(folder / "results" / f"{corpus}.json.gz") as temporary:
-            temporary.write_bytes(gzip.compress(plain, mtime=0))
         frame = tables.results(suite, corpus)
         tables.write(frame, folder / "tables", f"results-{corpus}")
     for name, frame in (
@@ -175,7 +267,8 @@ def _write_tables(suite: Suite, folder: Path) -> None:
             temporary.write_text(
                 metric_tables.metrics_panel(suite).to_csv(index=False), encoding="utf-8"
             )
-    _drop_older(folder / "results", begun)
+    if suite.protocol.name == "paper":
+        ablation_tables.write(suite, folder / "tables")
     _drop_older(folder / "tables", begun)
 
 

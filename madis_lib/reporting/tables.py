@@ -55,7 +55,7 @@ def legend(frame: pd.DataFrame) -> str:
 
 def is_smoke(preset: str) -> bool:
     """Whether a preset is too small for a verdict on the paper."""
-    return preset not in ("laptop", "gpu", "paper")
+    return preset not in ("laptop", "rows", "gpu", "paper")
 
 
 def results(suite: Suite, corpus: str) -> pd.DataFrame:
@@ -199,7 +199,7 @@ def failure_sentence(frame: pd.DataFrame) -> str:
     return f"Not beaten everywhere: MaDiS is {'; '.join(found)}."
 
 
-_TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"–": "--", "↓": r"$\downarrow$"}
+TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"–": "--", "↓": r"$\downarrow$"}
                      | {"↑": r"$\uparrow$", "✓": r"\checkmark", "✗": r"$\times$"})  # fmt: skip
 
 
@@ -209,21 +209,21 @@ def tex_cell(row: pd.Series, bold: bool) -> str:
     if pd.notna(row.low):
         low, high = number(row.low, row.metric), number(row.high, row.metric)
         text += rf" {{\scriptsize[{low}, {high}]}}"
-    return f"{text} {row.madis_better.translate(_TEX)}".strip()
+    return f"{text} {row.madis_better.translate(TEX)}".strip()
 
 
 def latex(frame: pd.DataFrame) -> str:
     """A booktabs table; needs the packages booktabs and amssymb."""
     metrics, rows = grid(frame, tex_cell, "--")
     lines = [r"\begin{tabular}{ll" + "r" * len(metrics) + "}", r"\toprule"]
-    lines.append(" & ".join(["System", "Source", *(heading(m).translate(_TEX) for m in metrics)]))
+    lines.append(" & ".join(["System", "Source", *(heading(m).translate(TEX) for m in metrics)]))
     lines[-1] += r" \\"
     previous = None
     for system, source, *cells in rows:
         if source != previous:
             lines.append(r"\midrule")
         previous = source
-        lines.append(" & ".join([system.translate(_TEX), source.translate(_TEX), *cells]) + r" \\")
+        lines.append(" & ".join([system.translate(TEX), source.translate(TEX), *cells]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     notes = f"{_title(frame)} {legend(frame)} {failure_sentence(frame)}"
     return f"% {notes}\n" + "\n".join(lines) + "\n"

@@ -1,0 +1,160 @@
+"""Tables 2 to 4 and the alpha study: every row, seeds and sentences counted, the paper beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from madis_lib import paper
+from madis_lib.experiments import ablations
+from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Ablation
+from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.suite import Suite
+from madis_lib.files import atomic_write
+from madis_lib.reporting import tables
+
+SHOWN = ("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", "r1", "gloss_error")
+NOTE = (
+    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. Bold: better "
+    "than every other row, the interval of each paired difference off zero, not corrected for their "
+    "number; the scoreboard's verdicts are. Rows share data and its order, the initial weights where "
+    "shapes agree, and the updates, but for a row without pretraining. As reported: on real data."
+)
+
+
+def frame(suite: Suite, artefact: str) -> pd.DataFrame:
+    """A tidy table: one row for each row of the artefact and metric; empty where no seed is done.
+
+    Columns: preset, corpus, data, artefact, row, label, place ("ours": not in the paper),
+    parameters, fusion_parameters, updates, seeds, n, metric, unit, estimate, low, high, bold,
+    reported.
+    """
+    ablation = ABLATIONS[artefact]
+    found = ablations.finished(suite, ablation)
+    if not found:
+        return pd.DataFrame()
+    world = ablations.world(suite)
+    scored = ScoredRows(
+        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
+    )
+    rows = []
+    for row in ablation.rows:
+        runs = found[row.key]
+        first = next(iter(runs.values())).result
+        for metric in SHOWN:
+            estimate = scored.contrast({row.key: 1}, metric)
+            if estimate is None:
+                continue
+            interval = estimate.interval()
+            rows.append({
+                "preset": world.preset.name, "corpus": CORPUS, "data": suite.corpus_name(CORPUS),
+                "artefact": artefact, "row": row.key, "label": row.label, "place": row.place,
+                "parameters": first["parameters"]["all"],
+                "fusion_parameters": first["parameters"]["fusion"],
+                "updates": f"{first['updates']['pretraining']} + {first['updates']['finetuning']}",
+                "seeds": len(runs), "n": first["sentences"], "metric": metric,
+                "unit": METRICS[metric].unit, "estimate": interval.estimate,
+                "low": interval.low, "high": interval.high,
+                "bold": _leads(scored, ablation, row.key, metric),
+                "reported": _reported(artefact, row, metric),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _leads(scored: ScoredRows, ablation: Ablation, row: str, metric: str) -> bool:
+    """Whether a row is better than each other one, separated."""
+    sign = METRICS[metric].better
+    for other in ablation.rows:
+        if other.key != row:
+            difference = scored.contrast({row: sign, other.key: -sign}, metric)
+            if difference is None or difference.interval().low <= 0:
+                return False
+    return True
+
+
+def _reported(artefact: str, row: ablations.Row, metric: str) -> str:
+    table, column = paper.ARTEFACTS[artefact], f"{CORPUS}.{metric}"
+    if row.place == ablations.OURS or column not in {c.key for c in table.columns}:
+        return paper.NOT_REPORTED
+    return table.printed(row.key, column)
+
+
+def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
+    """Rows down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+    lines = []
+    for label, group in found.groupby("label", sort=False):
+        ours = f"{label} (ours)" if group.place.iloc[0] == ablations.OURS else str(label)
+        line = {"row": ours, "parameters": f"{group.parameters.iloc[0]:,}"}
+        for _, row in group.iterrows():
+            line[tables.heading(row.metric)] = cell(row)
+        for _, row in group.iterrows():
+            if row.metric != "gloss_error":
+                line[f"{METRICS[row.metric].label}, as reported"] = row.reported
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def plain_cell(row: pd.Series) -> str:
+    """``5.99 [5.70, 6.31]``, bold where it leads."""
+    value = tables.number(row.estimate, row.metric)
+    value = f"**{value}**" if row.bold else value
+    return f"{value} [{tables.number(row.low, row.metric)}, {tables.number(row.high, row.metric)}]"
+
+
+def tex_cell(row: pd.Series) -> str:
+    value = tables.number(row.estimate, row.metric)
+    value = rf"\textbf{{{value}}}" if row.bold else value
+    low, high = tables.number(row.low, row.metric), tables.number(row.high, row.metric)
+    return rf"{value} {{\scriptsize[{low}, {high}]}}"
+
+
+def caption(found: pd.DataFrame) -> str:
+    """What the table holds, and on what."""
+    first, table = found.iloc[0], paper.ARTEFACTS[str(found.artefact.iloc[0])]
+    told = (
+        f"{table.place}: {table.title}. {first['data']}, preset {first.preset}, {first.n} test "
+        f"sentences, {first.seeds} seed{'s' if first.seeds > 1 else ''}, "
+        f"{found.updates.iloc[-1]} updates."
+    )
+    smoke = tables.is_smoke(str(first.preset))
+    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
+
+
+def markdown(found: pd.DataFrame) -> str:
+    """The table with its caption and note, in Markdown."""
+    wide = grid(found, plain_cell)
+    lines = [list(wide.columns), ["---"] * wide.shape[1], *wide.to_numpy().tolist()]
+    body = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return f"### {caption(found)}\n\n{body}\n\n{NOTE}\n"
+
+
+def latex(found: pd.DataFrame) -> str:
+    """A booktabs table."""
+    wide = grid(found, tex_cell)
+    escape = tables.TEX
+    lines = [r"\begin{tabular}{l" + "r" * (wide.shape[1] - 1) + "}", r"\toprule"]
+    lines.append(" & ".join(c.translate(escape) for c in wide.columns) + r" \\")
+    lines.append(r"\midrule")
+    for label, *cells in wide.to_numpy().tolist():
+        lines.append(" & ".join([label.translate(escape), *map(str, cells)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    return f"% {caption(found)} {NOTE}\n" + "\n".join(lines) + "\n"
+
+
+def write(suite: Suite, folder: Path) -> Path:
+    """Every ablation that has a finished seed as csv, md and tex; the folder."""
+    for artefact in ABLATIONS:
+        found = frame(suite, artefact)
+        if found.empty:
+            continue
+        for suffix, text in (
+            ("csv", found.to_csv(index=False)),
+            ("md", markdown(found)),
+            ("tex", latex(found)),
+        ):
+            with atomic_write(folder / f"{artefact}.{suffix}") as temporary:
+                temporary.write_text(text, encoding="utf-8")
+    return folder
