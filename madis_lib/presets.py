@@ -50,6 +50,7 @@ class ModelConfig:
     max_tokens: int  # M, the canvas
     text_vocab: int  # size of the text tokenizer trained on the corpus
     qwen3: str | None = None  # start from this checkpoint and use its tokenizer: folder or name
+    text_reads_signs: bool = True  # False: text attends to text only, so it need be read only once
 
 
 @dataclass(frozen=True)
