@@ -70,7 +70,7 @@ def test_each_idea_alone_and_all_together_keep_the_tokens(
 def test_many_random_models_and_sentences():
     ended = 0
     for seed in range(12):
-        model = model_of(100 + seed, size=4 + seed, eos=3.0 + 7 * (seed % 2))
+        model = model_of(100 + seed, size=4 + seed, eos=3.0 + 27 * (seed % 2))
         text = texts(seed, batch=3)
         for steps in {3, 4 + seed // 2, 4 + seed}:
             plain = sampler.generate(model, *text, steps)
@@ -89,7 +89,7 @@ def test_stopping_early_leaves_passes_out():
 
     rows = {False: 0, True: 0}
     for seed in range(4):
-        model, text = model_of(seed, 20, eos=10.0), texts(seed, 6)
+        model, text = model_of(seed, 20, eos=30.0), texts(seed, 6)
         model.backbone.qwen3.norm = torch.nn.Sequential(model.backbone.qwen3.norm, Counting())
         found = {}
         for early in rows:
