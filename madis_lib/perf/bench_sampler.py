@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from madis_lib import fast_sampler, sampler
-from madis_lib.fast_sampler import ALL, NONE, Ideas
+from madis_lib.fast_sampler import NONE, Ideas
 from madis_lib.metrics import Interval
 from madis_lib.model import MaDiS
 from madis_lib.perf import floors, plain_loop
