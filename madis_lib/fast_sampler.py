@@ -7,8 +7,8 @@ sampler again.  Equal means equal tokens up to the end of each sentence, in exac
 float32 sums round in another order, and a near tie may fall the other way.
 
 The schedule is static: how many places are open at each step follows from M and the number of
-steps alone, so that every shape is known beforehand and nothing waits for the device, but for
-``early_stop`` and ``buckets``, which look at values.  Compilation and CUDA graphs need no more than
+steps alone, so that every shape is known beforehand and no step waits for the device, but for
+``early_stop``, which looks at what was written.  Compilation and CUDA graphs need no more than
 that; they are not here, because no GPU was at hand to test them on.
 
 Below the line are two shortcuts that are *not* exact, :func:`generate_above` and ``coarse``.
@@ -32,7 +32,7 @@ from madis_lib.sampler import Generated
 class Ideas:
     """What is left out of a step, each by itself."""
 
-    buckets: bool = True  # sentences of one length together: no padding is read, nothing is masked
+    unmasked: bool = True  # where no text is padded, attention needs no mask
     once: bool = True  # rotary angles, mask, head rows, projected codebooks: not every step anew
     incremental: bool = True  # only what was just written is embedded again
     open_heads: bool = True  # logits at open places only
@@ -40,10 +40,11 @@ class Ideas:
     logsumexp: bool = True  # log p = logit - logsumexp: no tensor of probabilities
     text_once: bool = True  # keys and values of the text, where it does not read the signs
     early_stop: bool = True  # a sentence is done when all before its first eos is written
+    buckets: bool = False  # only texts of one length together; pays where the buckets are full
 
 
 ALL = Ideas()
-NONE = Ideas(*[False] * 8)
+NONE = Ideas(*[False] * 9)
 
 
 def static_plan(
@@ -154,7 +155,7 @@ class Canvas:
         size, vocab = model.config.max_tokens, model.vocab
         self.ids = torch.full((len(text_ids), size, 3), vocab.mask, device=device)
         self.written = torch.full(self.ids.shape[:2], -1, device=device)
-        self.padded = not ideas.buckets
+        self.padded = not (ideas.unmasked and bool(text_valid.all()))
         self.constants = Constants(model, text_valid, self.padded)
         self.embedded = torch.cat([model.embed(text_ids), self.embed(self.ids)], 1)
         self.cache: list[list[Tensor]] | None = None
@@ -353,7 +354,7 @@ def generate_above(
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is {threshold}: give a probability above 0, at most 1")
     size, device = model.config.max_tokens, text_ids.device
-    canvas = Canvas(model, text_ids, text_valid, Ideas(buckets=bool(text_valid.all())))
+    canvas = Canvas(model, text_ids, text_valid, ALL)
     passes = 0
     for pivot in utc.pivots(size, checkpoints, layout):
         grid = pivot.to(device)

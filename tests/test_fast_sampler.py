@@ -27,6 +27,8 @@ def texts(seed: int, batch: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(seed)
     lengths = torch.randint(1, 8, (batch,), generator=g)
     lengths[0] = 7
+    if seed % 3 == 1:  # no padding
+        lengths[:] = 7
     ids = torch.randint(1, 20, (batch, 7), generator=g)
     return ids, torch.arange(7) < lengths[:, None]
 
@@ -63,6 +65,8 @@ def test_each_idea_alone_and_all_together_keep_the_tokens(
         alone, without = replace(NONE, **{name: True}), replace(ALL, **{name: False})
         assert_same_tokens(generate(*arguments, alone), plain, whole=name != "early_stop")
         assert_same_tokens(generate(*arguments, without), plain, whole=name == "early_stop")
+    everything = Ideas(*[True] * len(IDEAS))
+    assert_same_tokens(generate(*arguments, everything), plain, whole=False)
     assert_same_tokens(generate(*arguments, NONE), plain, whole=True)
     assert_same_tokens(generate(*arguments), plain, whole=False)
 
@@ -109,32 +113,34 @@ def test_log_probabilities_without_a_softmax():
     torch.testing.assert_close(found[1], confidence)
 
 
-def test_nothing_in_the_schedule_waits_for_the_device(monkeypatch):
-    """Operations that must know a value before the host can go on; a CUDA graph can hold none."""
-    waiting = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero")
+def test_no_step_waits_for_the_device(monkeypatch):
+    """A value that the host must know before it can go on: asked for once, whatever the steps."""
+    waiting = ("local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero")
 
     class Watch(TorchDispatchMode):
         def __init__(self):
             super().__init__()
-            self.met: set[str] = set()
+            self.waits = 0
 
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            name = function.overloadpacket.__name__.lstrip("_")
-            self.met |= {w for w in waiting if name.startswith(w.lstrip("_"))}
-            if name in ("index", "index_put", "index_put_"):
-                masks = [i for i in args[1] if i is not None and i.dtype == torch.bool]
-                self.met |= {"boolean index"} if masks else set()
+            name = function.overloadpacket.__name__.strip("_")
+            self.waits += name.startswith(waiting)
+            if name in ("index", "index_put"):
+                self.waits += any(i is not None and i.dtype == torch.bool for i in args[1])
             return function(*args, **(kwargs or {}))
 
     model, text = model_of(0), texts(0)
-    plan = fast_sampler.static_plan(12, 6, utc.CHECKPOINTS, "uniform")
-    monkeypatch.setattr(fast_sampler, "static_plan", lambda *_: plan)  # made on the host
-    with Watch() as fast:
-        generate(model, *text, 6, ideas=replace(ALL, early_stop=False, buckets=False))
-    assert not fast.met
-    with Watch() as plain:
-        sampler.generate(model, *text, 6)
-    assert plain.met  # the watch sees what it should
+    waits = {}
+    for steps in (4, 12):
+        plan = fast_sampler.static_plan(12, steps, utc.CHECKPOINTS, "uniform")
+        monkeypatch.setattr(fast_sampler, "static_plan", lambda *_, plan=plan: plan)  # on the host
+        with Watch() as fast:
+            generate(model, *text, steps, ideas=replace(ALL, early_stop=False))
+        with Watch() as plain:
+            sampler.generate(model, *text, steps)
+        waits[steps] = fast.waits, plain.waits
+    assert waits[4][0] == waits[12][0] == 1  # is any text padded?
+    assert waits[4][1] < waits[12][1]  # the watch sees what it should
 
 
 def test_text_that_reads_no_signs_does_not_depend_on_them():

@@ -36,11 +36,16 @@ def final_canvas(system: MaDiSSystem, ids: Tensor, valid: Tensor) -> tuple[Tenso
     return canvas.masked_fill(last[..., None], model.vocab.mask), int(out.lengths[0])
 
 
+def layer_of(model: MaDiS) -> int:
+    """The penultimate layer, as in the paper, or the only one."""
+    return max(attention.PENULTIMATE, -model.config.num_layers)
+
+
 def ratios(
     model: MaDiS, ids: Tensor, valid: Tensor, canvas: Tensor, length: int, causal: bool = False
 ) -> dict[str, list[float]]:
     """The future-attention ratio of each head of the penultimate layer, by scope."""
-    found = attention.maps(model, ids, valid, canvas, causal=causal)[0]
+    found = attention.maps(model, ids, valid, canvas, layer_of(model), causal)[0]
     text = ids.shape[1]
     place = torch.arange(found.shape[-1])
     chosen = {"signs": (place >= text) & (place < text + length), "all": place < text + length}

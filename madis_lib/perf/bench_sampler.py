@@ -31,6 +31,7 @@ from madis_lib.sampler import Generated
 from madis_lib.vocab import Vocab
 
 PLAIN, SAMPLER = "plain loop, as the release", "sampler.generate"
+EXTRA = "buckets"  # an idea that is off unless asked for: it depends on the sentences
 GOALS = {2_500: 1.4, 24_000: 4.0}  # times the plain loop's speed, by size of the vocabulary
 Sign = Callable[[], Generated]
 
@@ -88,7 +89,7 @@ def contestants(model: MaDiS, text_ids: Tensor, text_valid: Tensor, steps: int) 
         PLAIN: lambda: plain_loop.generate(*arguments),
         SAMPLER: lambda: sampler.generate(*arguments),
     }
-    names = [f.name for f in fields(Ideas)]
+    names = [f.name for f in fields(Ideas) if f.default] + [EXTRA]
     if model.config.text_reads_signs:
         names.remove("text_once")
     ideas = NONE
@@ -200,8 +201,8 @@ def run(
         trained, ids, valid = _shipped(corpus, max(batches))
         for rows in vocabularies:
             for batch in batches:
-                random = random_model(rows - 484, size=random_size)
-                text = torch.randint(1, rows - 484, (batch, 64), generator=_seed())
+                random = random_model(rows - 481, size=random_size)
+                text = torch.randint(1, rows - 481, (batch, 64), generator=_seed())
                 full = torch.ones_like(text, dtype=torch.bool)
                 wide = widened(trained, rows - 1 - sum(trained.vocab.codes))
                 cases = {
@@ -236,8 +237,12 @@ def _print(name: str, model: MaDiS, batch: int, steps: int, rows: list[Row]) -> 
             f"{_cell(r.over_plain, 9)}{_cell(r.over_last, 8)}{r.agreement:12.1%}"
         )
     if (goal := GOALS.get(size)) is not None:
-        met = "reached" if rows[-1].over_plain.estimate >= goal else "missed"
-        print(f"goal: {goal:g} x the plain loop, {met}; in float64 all tokens are the same")
+        fast = next(r for r in reversed(rows) if EXTRA not in r.name).over_plain
+        met = "reached" if fast.estimate >= goal else "missed"
+        print(
+            f"goal: {goal:g} x the plain loop, {met} with {fast.estimate:.2f}, without {EXTRA}; "
+            "in float64 all tokens are the same"
+        )
 
 
 def _cell(x: Interval, width: int) -> str:
