@@ -13,6 +13,8 @@ anything; so has an untrained model.  A causal one has 0.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -43,7 +45,7 @@ def maps(
     Raises:
         ValueError: there is no such layer.
     """
-    layers = list(model.backbone.qwen3.layers)
+    layers: list[Any] = list(model.backbone.qwen3.layers)
     if not -len(layers) <= layer < len(layers):
         raise ValueError(f"layer {layer} of a model with {len(layers)}: give one it has")
     size = sign_ids.shape[1]
@@ -52,9 +54,8 @@ def maps(
     prefix = 0 if model.config.text_reads_signs else text_ids.shape[1]
     mask = attention_mask(torch.cat([text_valid, shown], 1), x.dtype, causal, prefix)
     rotary = model.backbone.qwen3.rotary_emb(x, positions_of(text_valid, size))
-    before = layers[: layer % len(layers)]
-    for of_model in before:
-        x = of_model(x, attention_mask=mask, position_embeddings=rotary)
+    for before in layers[: layer % len(layers)]:
+        x = before(x, attention_mask=mask, position_embeddings=rotary)
     this = layers[layer]
     attention, normed = this.self_attn, this.input_layernorm(x)
     k, _ = keys_values(attention, normed, rotary)

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from madis_lib import sampler, utc
 from madis_lib.model import MaDiS, positions_of
@@ -87,7 +88,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos[:, None] + torch.cat([-second, first], -1) * sin[:, None]
 
 
-def keys_values(attention: nn.Module, x: Tensor, rotary: tuple[Tensor, Tensor]) -> list[Tensor]:
+def keys_values(attention: Any, x: Tensor, rotary: tuple[Tensor, Tensor]) -> list[Tensor]:
     """Keys and values ``[B, heads, L, head_dim]`` of normalised ``x [B, L, d]``."""
     k, v = (
         project(x).unflatten(-1, (-1, attention.head_dim))
@@ -97,7 +98,7 @@ def keys_values(attention: nn.Module, x: Tensor, rotary: tuple[Tensor, Tensor]) 
 
 
 def layer_at(
-    layer: nn.Module,
+    layer: Any,  # Qwen3DecoderLayer
     x: Tensor,
     rotary: tuple[Tensor, Tensor],
     mask: Tensor | None,

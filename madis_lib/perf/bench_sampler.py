@@ -15,6 +15,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def contestants(model: MaDiS, text_ids: Tensor, text_valid: Tensor, steps: int) 
     ideas = NONE
     for name in names:
         ideas = replace(ideas, **{name: True})
-        found[f"+ {name}"] = lambda ideas=ideas: fast_sampler.generate(*arguments, ideas=ideas)
+        found[f"+ {name}"] = partial(fast_sampler.generate, *arguments, ideas=ideas)
     return found
 
 

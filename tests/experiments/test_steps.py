@@ -55,7 +55,7 @@ def test_a_causal_model_reads_nothing_ahead_on_any_sentence(suite):
         for name in (bidirectional.TRAINED, bidirectional.UNTRAINED):
             found = np.array(ratios[name][scope])
             assert found.shape == (len(run.result["sentences"]), heads)
-            assert (0 < found).all() and (found < 1).all()
+            assert (found > 0).all() and (found < 1).all()
     mean = bidirectional.average(run)
     assert mean.low <= mean.estimate <= mean.high
     gap = bidirectional.above_untrained(run).estimate

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from madis_lib import attention
 from madis_lib.experiments import bidirectional, evaluate, steps
@@ -81,6 +82,9 @@ def _draw_curves(axes: Axes, points: list[dict], metric: str, corpus: str) -> li
                 "places_per_second": steps.speed(p, "places")._asdict(),
             })  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid()
     axes.margins(x=0.08, y=0.22)
     return rows
@@ -116,11 +120,11 @@ def fig7c(suite: Suite, corpus: str | None = None) -> Figure:
     }
     whole = averages[bidirectional.TRAINED]["signs"]
     last.set_title(
-        f"ahead: {100 * whole['estimate']:.0f} % "
-        f"[{100 * whole['low']:.0f}, {100 * whole['high']:.0f}]"
+        f"ahead: {100 * whole['estimate']:.1f} % "
+        f"[{100 * whole['low']:.1f}, {100 * whole['high']:.1f}]"
     )
     figure.suptitle(
-        f"{suite.corpus_name(corpus)}, “{example.text}”, penultimate layer at the last step; over "
+        f"{suite.corpus_name(corpus)}, “{example.text}”, penultimate layer at the last step; above "
         "the diagonal is the future", x=0.01, ha="left", fontsize=9.5, color=style.SOFT,
     )  # fmt: skip
     return style.with_data(
@@ -161,4 +165,4 @@ def _draw_ratios(axes: Axes, mean: dict[str, np.ndarray], order: list[int]) -> N
     axes.set_xlabel("attention to the future, % (signs only)")
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=3, fontsize=8)
