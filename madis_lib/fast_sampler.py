@@ -17,6 +17,7 @@ Below the line are two shortcuts that are *not* exact, :func:`generate_above` an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +117,8 @@ def layer_at(
     if text is not None:
         k, v = (torch.cat(pair, 2) for pair in zip(text, (k, v), strict=True))
     if places is not None:
-        x, normed, *rotary = (take(t, places) for t in (x, normed, *rotary))
+        x, normed = take(x, places), take(normed, places)
+        rotary = take(rotary[0], places), take(rotary[1], places)
     q = attention.q_proj(normed).unflatten(-1, (-1, attention.head_dim))
     q = rotate(attention.q_norm(q).transpose(1, 2), *rotary)
     read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
@@ -134,9 +136,10 @@ class Constants:
         self.rotary: tuple[Tensor, Tensor] = model.backbone.qwen3.rotary_emb(table, positions)
         self.heads = [table[model.vocab.head_ids(p).to(device)] for p in range(3)]
         fusion, books = model.fusion, model.fusion.codebooks
+        first: Any = fusion.gate[0]
         self.experts = [fc(book) for fc, book in zip(fusion.fc, books, strict=True)]
         # the gate's first layer reads three codes side by side: a table for each, summed
-        columns = fusion.gate[0].weight.chunk(3, 1)
+        columns = first.weight.chunk(3, 1)
         self.gate = [F.linear(book, w) for book, w in zip(books, columns, strict=True)]
         everything = torch.ones(len(text_valid), size, dtype=torch.bool, device=device)
         keys = torch.cat([text_valid, everything], 1)[:, None, None]
@@ -169,9 +172,9 @@ class Canvas:
         codes = model.vocab.to_codes(ids)
         codes = codes.clamp(min=0).minimum(codes.new_tensor(model.vocab.codes) - 1)
         parts = codes.unbind(-1)
-        _, activation, last = model.fusion.gate
-        gate = sum(F.embedding(c, t) for c, t in zip(parts, made.gate, strict=True))
-        weights = torch.softmax(last(activation(gate + model.fusion.gate[0].bias)), -1)
+        first: Any = model.fusion.gate[0]
+        by_part = [F.embedding(c, t) for c, t in zip(parts, made.gate, strict=True)]
+        weights = torch.softmax(model.fusion.gate[1:](sum(by_part, first.bias)), -1)
         experts = [F.embedding(c, t) for c, t in zip(parts, made.experts, strict=True)]
         mixture = (weights[..., None] * torch.stack(experts, -2)).sum(-2)
         plain = F.embedding(ids, model.embed.weight).mean(-2)
@@ -182,7 +185,8 @@ class Canvas:
         x, found = self.embedded[:, : self.text], []
         rotary = self._angles(slice(None, self.text))
         mask = None if self.constants.keys is None else self.constants.keys[..., : self.text]
-        for layer in self.model.backbone.qwen3.layers:
+        layers: Any = self.model.backbone.qwen3.layers
+        for layer in layers:
             found.append(keys_values(layer.self_attn, layer.input_layernorm(x), rotary))
             x = layer_at(layer, x, rotary, mask)
         return found
@@ -212,7 +216,7 @@ class Canvas:
         at = among + text - first  # where the wanted places are in x
         x, rotary = self.embedded[:, columns], self._angles(columns)
         *layers, last = model.backbone.qwen3.layers
-        cached = self.cache or [None] * (len(layers) + 1)
+        cached: Sequence[list[Tensor] | None] = self.cache or [None] * (len(layers) + 1)
         for layer, of_text in zip(layers, cached[:-1], strict=True):
             x = layer_at(layer, x, rotary, mask, text=of_text)
         if ideas.open_last_layer:

@@ -23,6 +23,7 @@ from madis_lib import fast_sampler, metrics
 from madis_lib.experiments.evaluate import score
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite, encode
+from madis_lib.sampler import Generated
 from madis_lib.systems.madis import encode_texts
 from madis_lib.train import one_thread
 
@@ -41,10 +42,13 @@ class Contestant:
     canvas: int | None = None  # places that are always written; None: it stops at the end
 
 
-def madis(suite: Suite, corpus: str, wanted: Sequence[int] = TOKENS_PER_STEP) -> Contestant:
+def madis(
+    suite: Suite, corpus: str, wanted: Sequence[int] = TOKENS_PER_STEP, coarse: bool = False
+) -> Contestant:
     """MaDiS by the fast sampler, of ``wanted`` the numbers that leave a step to every stage.
 
-    A step writes at most so many tokens: there are ceil(M / k).
+    A step writes at most so many tokens: there are ceil(M / k).  ``coarse`` is a shortcut, and not
+    exact (:func:`fast_sampler.generate`).
     """
     size, method = suite.preset.model.max_tokens, suite.preset.method
 
@@ -52,17 +56,48 @@ def madis(suite: Suite, corpus: str, wanted: Sequence[int] = TOKENS_PER_STEP) ->
         system = suite.system(corpus)
 
         def sign(sentence: str, k: int) -> np.ndarray:
-            out = fast_sampler.generate(
-                system.model, *encode_texts(system.text, [sentence]), -(-size // k),
-                method.checkpoints, method.layout,
+            text = encode_texts(system.text, [sentence])
+            return _tokens(
+                fast_sampler.generate(
+                    system.model, *text, -(-size // k), method.checkpoints, method.layout,
+                    coarse=coarse,
+                )
             )  # fmt: skip
-            return out.codes[0, : int(out.lengths[0])].numpy()
 
         return sign
 
     stages = len(method.checkpoints) + 1
     possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
-    return Contestant("MaDiS", suite.finetuned(corpus), load, possible, size)
+    name = "MaDiS, coarse canvases" if coarse else "MaDiS"
+    return Contestant(name, suite.finetuned(corpus), load, possible, size)
+
+
+def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
+    """MaDiS that writes whatever it is surer of than ``threshold``, at least a token a step.
+
+    Not exact (:func:`fast_sampler.generate_above`).
+    """
+    method = suite.preset.method
+
+    def load() -> Sign:
+        system = suite.system(corpus)
+
+        def sign(sentence: str, k: int) -> np.ndarray:
+            text = encode_texts(system.text, [sentence])
+            out, _ = fast_sampler.generate_above(
+                system.model, *text, threshold, method.checkpoints, method.layout
+            )
+            return _tokens(out)
+
+        return sign
+
+    name = f"MaDiS, above {threshold:g}"
+    return Contestant(name, suite.finetuned(corpus), load, (1,), suite.preset.model.max_tokens)
+
+
+def _tokens(out: Generated) -> np.ndarray:
+    """Tokens ``[L, 3]`` of a single sentence."""
+    return out.codes[0, : int(out.lengths[0])].cpu().numpy()
 
 
 def steps_sweep(

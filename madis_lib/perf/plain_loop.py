@@ -29,7 +29,7 @@ def generate(model: MaDiS, text_ids: Tensor, text_valid: Tensor, steps: int) -> 
         for count in counts:
             _, hidden = model(text_ids, text_valid, ids, everything, mop=True)
             logits = F.linear(hidden, model.embed.weight)
-            triples, log_p = torch.empty_like(ids), 0.0
+            triples, log_p = torch.empty_like(ids), torch.zeros_like(hidden[..., 0])
             ended = torch.zeros_like(everything)
             for part in range(3):
                 blocked = torch.ones(vocab.size, dtype=torch.bool, device=device)
