@@ -11,7 +11,11 @@ steps alone, so that every shape is known beforehand and no step waits for the d
 ``early_stop``, which looks at what was written.  Compilation and CUDA graphs need no more than
 that; they are not here, because no GPU was at hand to test them on.
 
-Below the line are two shortcuts that are *not* exact, :func:`generate_above` and ``coarse``.
+Stopping early is a proof, not a guess: nothing written is written again, so an eos with no blank
+before it ends the sentence for good.  Under UTC with uniform grids that happens in the last stage
+only, where the odd places open.
+
+Two shortcuts are *not* exact, and say so: ``coarse`` and :func:`generate_above`.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def step(
 
 
 def probe(
-    device: torch.device | None = None, dtype: torch.dtype = torch.float32, rounds: int = 5
+    device: torch.device | None = None, dtype: torch.dtype = torch.float32, rounds: int = 20
 ) -> Machine:
     """What this machine does with the threads torch has: the best of ``rounds``, under a second.
 
