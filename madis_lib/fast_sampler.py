@@ -204,36 +204,15 @@ class Canvas:
 
         ``shown`` are the places of the canvas that the model sees, ascending, ``[m]``.
         """
-        model, ideas, text = self.model, self.ideas, self.text
+        model, ideas = self.model, self.ideas
         if not ideas.once:
             self.constants = Constants(model, self.text_valid, self.padded)
         if not ideas.incremental:
-            self.embedded[:, text:] = self.embed(self.ids)
-        made, first = self.constants, text if self.cache else 0
-        keys = torch.cat([torch.arange(text, device=shown.device), text + shown])
-        columns = keys[first:]  # what goes through the layers
-        of_keys = mask = None if made.keys is None else made.keys[..., keys]
-        if made.prefix is not None and not self.cache:
-            prefix = made.prefix[columns][:, keys]
-            mask = prefix if of_keys is None else prefix & of_keys
-        among = torch.searchsorted(shown, places).clamp(max=len(shown) - 1)
-        at = among + text - first  # where the wanted places are in x
-        x, rotary = self.embedded[:, columns], self._angles(columns)
-        *layers, last = model.backbone.qwen3.layers
-        cached: Sequence[list[Tensor] | None] = self.cache or [None] * (len(layers) + 1)
-        for layer, of_text in zip(layers, cached[:-1], strict=True):
-            x = layer_at(layer, x, rotary, mask, text=of_text)
-        if ideas.open_last_layer:
-            x = layer_at(last, x, rotary, of_keys, at, cached[-1])
-        else:
-            x = layer_at(last, x, rotary, mask, text=cached[-1])
-            if ideas.open_heads:
-                x = take(x, at)
-        hidden = model.backbone.qwen3.norm(x)
+            self.embedded[:, self.text :] = self.embed(self.ids)
+        among = torch.searchsorted(shown, places).clamp(max=len(shown) - 1)  # shown[among] = places
         everywhere = not (ideas.open_last_layer or ideas.open_heads)
-        if everywhere:
-            hidden = hidden[:, text - first :]
-        logits = [F.linear(hidden, rows) for rows in made.heads]
+        hidden = self.read(among, shown)
+        logits = [F.linear(hidden, rows) for rows in self.constants.heads]
         start = (shown if everywhere else places) == 0
         logits[0][..., -1] = logits[0][..., -1].masked_fill(start, -torch.inf)  # at least one sign
         if ideas.logsumexp:
@@ -244,6 +223,26 @@ class Canvas:
             codes, confidence = take(codes, among), confidence.gather(1, among)
         is_eos = (codes[..., :1] == model.vocab.codes[0]).expand_as(codes)
         return model.vocab.to_ids(codes).masked_fill(is_eos, model.vocab.eos), confidence
+
+    def read(self, among: Tensor, shown: Tensor) -> Tensor:
+        """Hidden states of the ``shown`` places, or of the open ones ``among [B, n]`` them."""
+        made, text, qwen3 = self.constants, self.text, self.model.backbone.qwen3
+        cached: Sequence[list[Tensor] | None] = self.cache or [None] * len(qwen3.layers)
+        first = text if self.cache else 0  # text that was read before is not read again
+        keys = torch.cat([torch.arange(text, device=shown.device), text + shown])
+        columns = keys[first:]
+        of_signs = mask = None if made.keys is None else made.keys[..., keys]
+        if made.prefix is not None and not self.cache:
+            prefix = made.prefix[columns][:, keys]
+            mask = prefix if of_signs is None else prefix & of_signs
+        x, rotary, at = self.embedded[:, columns], self._angles(columns), among + text - first
+        *layers, last = qwen3.layers
+        for layer, of_text in zip(layers, cached[:-1], strict=True):
+            x = layer_at(layer, x, rotary, mask, text=of_text)
+        if self.ideas.open_last_layer:
+            return qwen3.norm(layer_at(last, x, rotary, of_signs, at, cached[-1]))
+        x = layer_at(last, x, rotary, mask, text=cached[-1])
+        return qwen3.norm(take(x, at) if self.ideas.open_heads else x[:, text - first :])
 
     def write(self, rows: Tensor, places: Tensor, triples: Tensor, step: int) -> None:
         """Put ``triples [..., 3]`` at ``places [...]`` of ``rows``, which may be broadcast."""
