@@ -9,13 +9,16 @@ from transformers import Qwen3Config, Qwen3Model
 from madis_lib.presets import ModelConfig
 
 
-def attention_mask(valid: Tensor, dtype: torch.dtype, causal: bool = False) -> Tensor:
+def attention_mask(
+    valid: Tensor, dtype: torch.dtype, causal: bool = False, prefix: int = 0
+) -> Tensor:
     """Additive mask ``[B, 1, L, L]``: 0 between valid positions, the least number elsewhere.
 
     Args:
         valid: bool ``[B, L]``, False at padding.
         causal: hide the future instead, for a model that reads forwards; padding then sees the
             valid positions before it, as in transformers' own causal mask.
+        prefix: so many first positions attend to themselves only.
     """
     keys = valid[:, None, None, :]
     if causal:
@@ -23,6 +26,9 @@ def attention_mask(valid: Tensor, dtype: torch.dtype, causal: bool = False) -> T
         allowed = keys & past
     else:
         allowed = keys & valid[:, None, :, None]
+    if prefix:
+        inside = torch.arange(valid.shape[1], device=valid.device) < prefix
+        allowed = allowed & (inside | ~inside[:, None])
     return torch.zeros(allowed.shape, dtype=dtype, device=valid.device).masked_fill(
         ~allowed, torch.finfo(dtype).min
     )
@@ -75,7 +81,12 @@ class Backbone(nn.Module):
         return rows
 
     def forward(
-        self, embeddings: Tensor, valid: Tensor, positions: Tensor, causal: bool = False
+        self,
+        embeddings: Tensor,
+        valid: Tensor,
+        positions: Tensor,
+        causal: bool = False,
+        prefix: int = 0,
     ) -> Tensor:
         """Hidden states ``[B, L, d]`` of ``embeddings [B, L, d]``.
 
@@ -83,8 +94,9 @@ class Backbone(nn.Module):
             valid: bool ``[B, L]``; padding is attended to by nothing.
             positions: rotary positions, int ``[B, L]``.
             causal: read forwards only, as SiCLIP's text tower does.
+            prefix: so many first positions attend to themselves only.
         """
-        mask = attention_mask(valid, embeddings.dtype, causal)
+        mask = attention_mask(valid, embeddings.dtype, causal, prefix)
         return self.qwen3(
             inputs_embeds=embeddings,
             attention_mask={"full_attention": mask},

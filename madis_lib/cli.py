@@ -307,14 +307,16 @@ def ratings(
 @app.command
 def bench(
     name: Annotated[
-        Positional[Literal["dtw", "body", "evaluate", "paper"]], arg(help="what to measure")
+        Positional[Literal["dtw", "body", "evaluate", "paper", "sampler"]],
+        arg(help="what to measure"),
     ],
 ) -> None:
-    """Measure the metric, the body, scoring a system, or what the full model costs (13 GB)."""
-    from madis_lib.perf import bench_body, bench_dtw, bench_evaluate, bench_paper
+    """Measure the metric, the body, scoring a system, the sampler, or the full model (13 GB)."""
+    from madis_lib.perf import bench_body, bench_dtw, bench_evaluate, bench_paper, bench_sampler
 
     benches = {
         "dtw": bench_dtw, "body": bench_body, "evaluate": bench_evaluate, "paper": bench_paper,
+        "sampler": bench_sampler,
     }  # fmt: skip
     benches[name].run()
 

@@ -115,7 +115,9 @@ class MaDiS(nn.Module):
         if positions is None:
             positions = positions_of(text_valid, sign_ids.shape[1])
         embedded = torch.cat([self.embed(text_ids), self.embed_signs(sign_ids, mop)], 1)
-        hidden = self.backbone(embedded, torch.cat([text_valid, sign_valid], 1), positions)
+        valid = torch.cat([text_valid, sign_valid], 1)
+        prefix = 0 if self.config.text_reads_signs else text_ids.shape[1]
+        hidden = self.backbone(embedded, valid, positions, prefix=prefix)
         return hidden.split([text_ids.shape[1], sign_ids.shape[1]], 1)
 
     def text_logits(self, hidden: Tensor) -> Tensor:

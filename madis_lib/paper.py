@@ -484,6 +484,7 @@ CHOICES = (
         "Qwen/Qwen3-0.6B-Base",
         "as the paper",
     ),
+    Choice("model.text_reads_signs", "yes: no causal mask", "yes", True, _SAME),
     Choice("model.fusion", "mixture of parts", "mixture of parts", "dense", _SAME),
     *_training(
         "pretrain",
@@ -509,6 +510,7 @@ CHOICES = (
         )
     ),
     Choice("siclip.text.max_tokens", "-", "-", 100, "the model's; a text tower has no canvas"),
+    Choice("siclip.text.text_reads_signs", "-", "-", True, "there are no signs beside the text"),
     Choice("siclip.text.fusion", "-", "-", "dense", "the model's; a text tower reads no signs"),
     Choice("siclip.text.text_vocab", "-", "a trimmed vocabulary", 151_669, "all rows of Qwen3"),
     Choice("siclip.text.qwen3", "-", "trimmed Qwen3", "Qwen/Qwen3-0.6B-Base", "the untrimmed one"),

@@ -52,6 +52,7 @@ class ModelConfig:
     text_vocab: int  # size of the text tokenizer trained on the corpus
     qwen3: str | None = None  # start from this checkpoint and use its tokenizer: folder or name
     fusion: str = "dense"  # of the three part tokens (fusion.FUSIONS): the mixture of parts
+    text_reads_signs: bool = True  # False: text attends to text only, so it need be read only once
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from madis_lib.reporting.figures.masked import fig8
 from madis_lib.reporting.figures.metrics import fig7b, metric_blindness, metric_scatter
 from madis_lib.reporting.figures.orders import fig3
 from madis_lib.reporting.figures.overview import fig1
+from madis_lib.reporting.figures.speed import fig6, fig7c
 from madis_lib.reporting.figures.strips import strip
 from madis_lib.reporting.figures.style import save
 
@@ -31,7 +32,9 @@ __all__ = [
     "fig2",
     "fig3",
     "fig4",
+    "fig6",
     "fig7b",
+    "fig7c",
     "fig8",
     "fig10",
     "headline",

@@ -1,0 +1,172 @@
+"""Speed against quality: how many tokens a step (MaDiS Fig. 6b-d).
+
+Each system signs the test set with 1, 2, 4, 10 ... tokens a step, one sentence at a time; a system
+that writes token after token has one point.  What comes out is scored, and the signing, without the
+decoder, is timed in the same run: for each sentence all systems and settings take their turns, so
+that a busy machine slows them alike.  A token is a triple.  Two ways of counting: all places of the
+canvas, as the paper's 132 tokens/s (100 tokens in 0.76 s) seem to, and those before the end only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from madis_lib import body as bodies
+from madis_lib import fast_sampler, metrics
+from madis_lib.experiments.evaluate import score
+from madis_lib.experiments.store import Run
+from madis_lib.experiments.suite import Suite, encode
+from madis_lib.sampler import Generated
+from madis_lib.systems.madis import encode_texts
+from madis_lib.train import one_thread
+
+TOKENS_PER_STEP = (1, 2, 3, 4, 6, 10, 17)
+Sign = Callable[[str, int], np.ndarray]  # a sentence, tokens a step: tokens [L, 3]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A system of the sweep."""
+
+    name: str
+    trained: Run
+    load: Callable[[], Sign]
+    tokens_per_step: tuple[int, ...]
+    canvas: int | None = None  # places that are always written; None: it stops at the end
+
+
+def madis(
+    suite: Suite, corpus: str, wanted: Sequence[int] = TOKENS_PER_STEP, coarse: bool = False
+) -> Contestant:
+    """MaDiS by the fast sampler, of ``wanted`` the numbers that leave a step to every stage.
+
+    A step writes at most so many tokens: there are ceil(M / k).  ``coarse`` is a shortcut, and not
+    exact (:func:`fast_sampler.generate`).
+    """
+    size, method = suite.preset.model.max_tokens, suite.preset.method
+
+    def load() -> Sign:
+        system = suite.system(corpus)
+
+        def sign(sentence: str, k: int) -> np.ndarray:
+            text = encode_texts(system.text, [sentence])
+            return _tokens(
+                fast_sampler.generate(
+                    system.model, *text, -(-size // k), method.checkpoints, method.layout,
+                    coarse=coarse,
+                )
+            )  # fmt: skip
+
+        return sign
+
+    stages = len(method.checkpoints) + 1
+    possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
+    name = "MaDiS, coarse canvases" if coarse else "MaDiS"
+    return Contestant(name, suite.finetuned(corpus), load, possible, size)
+
+
+def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
+    """MaDiS that writes whatever it is surer of than ``threshold``, at least a token a step.
+
+    Not exact (:func:`fast_sampler.generate_above`).
+    """
+    method = suite.preset.method
+
+    def load() -> Sign:
+        system = suite.system(corpus)
+
+        def sign(sentence: str, k: int) -> np.ndarray:
+            text = encode_texts(system.text, [sentence])
+            out, _ = fast_sampler.generate_above(
+                system.model, *text, threshold, method.checkpoints, method.layout
+            )
+            return _tokens(out)
+
+        return sign
+
+    name = f"MaDiS, above {threshold:g}"
+    return Contestant(name, suite.finetuned(corpus), load, (1,), suite.preset.model.max_tokens)
+
+
+def _tokens(out: Generated) -> np.ndarray:
+    """Tokens ``[L, 3]`` of a single sentence."""
+    return out.codes[0, : int(out.lengths[0])].cpu().numpy()
+
+
+def steps_sweep(
+    suite: Suite, corpus: str, systems: Sequence[Contestant] | None = None, split: str = "test"
+) -> Run:
+    """Scores and times of each system at each number of tokens a step.
+
+    Args:
+        systems: default MaDiS alone.
+
+    Returns:
+        a run whose ``points`` are, in order, ``system``, ``tokens_per_step``, ``scores`` (as of
+        :func:`evaluate.score`), and lists over sentences: ``seconds`` (CPU time of one thread),
+        ``places`` written at most, and ``tokens`` before the end.
+    """
+    systems = [madis(suite, corpus)] if systems is None else list(systems)
+    body = bodies.load()
+    config = {
+        "systems": [(s.name, s.trained, s.tokens_per_step) for s in systems], "corpus": corpus,
+        "split": split, "body": body.fingerprint(),
+    }  # fmt: skip
+
+    def work(folder: Path) -> dict[str, Any]:
+        reference, oracle = suite.reference(corpus, split), suite.oracle(corpus)
+        texts, points = suite.texts(corpus, split), []
+        with one_thread():
+            signed = _sign(systems, texts)
+        for (s, k), (clips, seconds) in signed.items():
+            with torch.no_grad():
+                motion = [suite.tokenizer.decode(torch.tensor(t)[None])[0].numpy() for t in clips]
+            scores = score(
+                motion, clips, reference, body, oracle, suite.protocol.max_order,
+                suite.protocol.betas, retokenised=encode(suite.tokenizer, motion),
+            )  # fmt: skip
+            tokens, canvas = [len(t) for t in clips], systems[s].canvas
+            points.append({
+                "system": systems[s].name, "tokens_per_step": k, "scores": scores,
+                "seconds": seconds, "tokens": tokens,
+                "places": tokens if canvas is None else [canvas] * len(tokens),
+            })  # fmt: skip
+        return {"points": points}
+
+    name = f"steps-{corpus}" if split == "test" else f"steps-{corpus}-{split}"
+    return suite.store.run(name, config, ("sampler", "metrics", "signworld"), work)
+
+
+def _sign(
+    systems: Sequence[Contestant], texts: Sequence[str]
+) -> dict[tuple[int, int], tuple[list[np.ndarray], list[float]]]:
+    """Tokens and seconds of every sentence by (system, tokens a step); the first sentence twice."""
+    found: dict[tuple[int, int], tuple[list[np.ndarray], list[float]]] = {
+        (i, k): ([], []) for i, s in enumerate(systems) for k in s.tokens_per_step
+    }
+    loaded = [s.load() for s in systems]
+    for i, k in found:
+        loaded[i](texts[0], k)  # warms up
+    for text in texts:
+        for (i, k), (tokens, seconds) in found.items():
+            start = time.process_time()
+            tokens.append(loaded[i](text, k))
+            seconds.append(time.process_time() - start)
+    return found
+
+
+def speed(point: dict[str, Any], count: str = "tokens") -> metrics.Interval:
+    """Median over sentences of tokens per second, with its 95 % bootstrap interval.
+
+    Args:
+        count: "tokens" before the end, or "places".
+    """
+    each = np.array(point[count]) / np.array(point["seconds"])
+    return metrics.bootstrap_statistic(lambda i: float(np.median(each[i])), len(each))
