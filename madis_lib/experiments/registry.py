@@ -40,7 +40,7 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
     Args:
         seeds: of the rows of ablations; None: those of the preset.
     """
-    return [*_headline(suite), *_judges(suite), *_ablations(suite, seeds)]
+    return [*_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds)]
 
 
 def chosen(suite: Suite, only: Collection[str], seeds: Collection[int] | None = None) -> list[Step]:
@@ -60,7 +60,7 @@ def chosen(suite: Suite, only: Collection[str], seeds: Collection[int] | None = 
 
 
 def _headline(suite: Suite) -> list[Step]:
-    """From the corpus to the scores of MaDiS."""
+    """From the corpus to the trained MaDiS of every corpus."""
 
     def run(name: str) -> Callable[[], Run]:
         return partial(getattr, suite, name)
@@ -78,11 +78,6 @@ def _headline(suite: Suite) -> list[Step]:
                  ("pretraining",), tuned)
             for c, name in names.items()
         ),
-        *(
-            Step(f"signing and scoring, {name}", partial(Suite.evaluated, suite, c), _told_scores,
-                 (f"fine-tuning, {name}", _siclip(embedding.BEST)), BASIS, True)
-            for c, name in names.items()
-        ),
     ]  # fmt: skip
 
 
@@ -91,19 +86,27 @@ def _siclip(rung: str) -> str:
 
 
 def _judges(suite: Suite) -> list[Step]:
-    """SiCLIP, the sign-to-text model, and the metrics held against the oracle."""
-    names = {c: suite.corpus_name(c) for c in suite.corpora}
-    found = [
-        Step(_siclip(rung), partial(embedding.trained, suite, rung), _told_training, ("corpus",),
-             ("table6",))
-        for rung in embedding.RUNGS
-    ]  # fmt: skip
-    found.append(
+    """SiCLIP and the sign-to-text model."""
+    return [
+        *(
+            Step(_siclip(rung), partial(embedding.trained, suite, rung), _told_training,
+                 ("corpus",), ("table6",))
+            for rung in embedding.RUNGS
+        ),
         Step("sign-to-text model", partial(back_translation.trained, suite), _told_training,
-             ("tokens",), ("fig7b",))
-    )  # fmt: skip
-    for c, name in names.items():
-        scored = f"signing and scoring, {name}"
+             ("tokens",), ("fig7b",)),
+    ]  # fmt: skip
+
+
+def _scores(suite: Suite) -> list[Step]:
+    """MaDiS and its bounds scored, and the metrics held against the oracle."""
+    found: list[Step] = []
+    for c, name in ((c, suite.corpus_name(c)) for c in suite.corpora):
+        scored, read = f"signing and scoring, {name}", f"back-translation, {name}"
+        found.append(
+            Step(scored, partial(Suite.evaluated, suite, c), _told_scores,
+                 (f"fine-tuning, {name}", _siclip(embedding.BEST)), BASIS, True)
+        )  # fmt: skip
         found += [
             Step(f"retrieval, {name}, {paper.TABLE_6.row(rung).label}",
                  partial(embedding.retrieved, suite, c, rung), _told_retrieval, (_siclip(rung),),
@@ -111,13 +114,13 @@ def _judges(suite: Suite) -> list[Step]:
             for rung in embedding.RUNGS
         ]  # fmt: skip
         found.append(
-            Step(f"back-translation, {name}", partial(back_translation.evaluated, suite, c),
-                 _told_back_translation, ("sign-to-text model", scored), ("fig7b",), True)
+            Step(read, partial(back_translation.evaluated, suite, c), _told_back_translation,
+                 ("sign-to-text model", scored), ("fig7b",), True)
         )  # fmt: skip
         if suite.synthetic:
             found.append(
                 Step(f"metrics against the oracle, {name}", partial(panel.graded, suite, c),
-                     _told_panel, (f"back-translation, {name}",), ("fig7b",), True)
+                     _told_panel, (read,), ("fig7b",), True)
             )  # fmt: skip
     return found
 

@@ -200,3 +200,54 @@ def test_listing(runs, work, monkeypatch):
         ["tokens", done.key, "unfinished", "-", "0.0", "5", "s"],
     ]
     assert len(set(map(len, runs.listing()))) == 1
+
+
+def test_a_file_that_was_cut_is_noticed_and_the_run_made_again(runs, work, caplog):
+    run = runs.run("a", CONFIG, (), work)
+    assert runs.damaged() == []
+    (run.folder / "weights").write_text("other")
+    with caplog.at_level(logging.WARNING):
+        assert runs.run("a", CONFIG, (), work).result == {"number": 2}
+    assert "weights is damaged" in caplog.text
+    (run.folder / "weights").write_text("x")  # the same size: only reading it all tells
+    assert runs.run("a", CONFIG, (), work).result == {"number": 2}
+    assert runs.damaged() == [run.folder / "weights"]
+
+
+def test_a_kept_result_stands_for_a_run_that_is_not_there(tmp_path, work):
+    runs = Store(tmp_path / "quick", kept=tmp_path / "results")
+    run = runs.run("a", CONFIG, (), work)
+    path = runs.keep(run)
+    first = path.read_bytes()
+    assert runs.keep(run) == path and path.read_bytes() == first
+    elsewhere = Store(tmp_path / "new", kept=tmp_path / "results")
+    found = elsewhere.run("a", CONFIG, (), work)
+    assert work.done == 1 and found.result == run.result and found.key == run.key
+    path.write_bytes(path.read_bytes()[:-9])  # cut: as good as not there
+    assert elsewhere.run("a", CONFIG, (), work).result == {"number": 2}
+    assert Store(tmp_path / "new").keep(run) is None
+
+
+def test_a_forgotten_run_is_made_from_its_beginning(tmp_path, work):
+    runs = Store(tmp_path / "quick", kept=tmp_path / "results")
+    run = runs.run("a", CONFIG, (), work)
+    runs.keep(run)
+    (run.folder / "checkpoint.pt").write_text("")
+    runs.forget(run)
+    assert not (run.folder / "checkpoint.pt").exists()
+    assert runs.run("a", CONFIG, (), work).result == {"number": 2}
+
+
+def test_a_store_of_names_touches_nothing(tmp_path, work):
+    named = Store(tmp_path / "quick", names=True).run("a", CONFIG, (), work)
+    assert work.done == 0 and not (tmp_path / "quick").exists() and named.result == {}
+    assert Store(tmp_path / "quick").run("a", CONFIG, (), work).key == named.key
+
+
+def test_what_is_allowed_holds_for_the_store_beside(tmp_path, work):
+    runs = Store(tmp_path / "laptop")
+    with runs.only_finding(), pytest.raises(UnfinishedRunError):
+        runs.beside("rows").run("a", CONFIG, (), work)
+    assert runs.beside("rows").run("a", CONFIG, (), work).folder.parent == tmp_path / "rows"
+    assert runs.expected_seconds("a") is None
+    assert runs.beside("rows").expected_seconds("a") == pytest.approx(0, abs=1)

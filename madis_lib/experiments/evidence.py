@@ -1,0 +1,128 @@
+"""What a suite has measured, as the verdict engine asks for it: sums of rows of an artefact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from madis_lib import metrics
+from madis_lib.experiments import ablations, computed, embedding
+from madis_lib.experiments.ablations import ABLATIONS, CORPUS
+from madis_lib.experiments.contrasts import AVERAGES, RESAMPLES, ScoredRows
+from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite
+
+SMOKE_PRESETS = ("quick",)
+
+
+class Measured:
+    """The finished runs of a suite as :class:`verdicts.Evidence`; nothing is made.
+
+    Args:
+        suite: of the report; its ablations may have been run in another world.
+    """
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self._rows = cache(self._scored)
+        self._curves = cache(self._final)
+
+    @property
+    def synthetic(self) -> bool:
+        return self.suite.synthetic
+
+    @property
+    def smoke(self) -> bool:
+        return self.suite.preset.name in SMOKE_PRESETS
+
+    def computed(self, claim_id: str) -> float | metrics.Interval | None:
+        if claim_id == "frames.coverage":
+            shares = [self.suite.coverage(c) for c in self.suite.corpora]
+            return None if self.synthetic else 100 * float(np.mean(shares))
+        return computed.value(claim_id)
+
+    def contrast(
+        self, artefact: str, weights: Mapping[str, float], column: str
+    ) -> metrics.Estimate | None:
+        """Sum over rows of weight times cell, paired by seed; None unless all were measured."""
+        corpus, _, metric = column.rpartition(".")
+        if artefact in ABLATIONS or artefact == "table1":
+            rows = self._rows(artefact, corpus)
+            return None if rows is None else rows.contrast(weights, metric)
+        if artefact == "table6":
+            return self._recall(weights, corpus, metric)
+        if artefact == "fig9":
+            return self._curve(weights, metric)
+        return None
+
+    def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
+        if artefact == "table1":
+            with self.suite.store.only_finding():
+                try:
+                    found = self.suite.evaluated(corpus).result["scores"]["MaDiS"]
+                except (UnfinishedRunError, KeyError):
+                    return None
+            return ScoredRows({"madis": {self.suite.seed: found}})
+        if corpus != CORPUS:
+            return None
+        runs = ablations.finished(self.suite, ABLATIONS[artefact])
+        scores = {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
+        return ScoredRows(scores) if scores else None
+
+    def _recall(
+        self, weights: Mapping[str, float], corpus: str, metric: str
+    ) -> metrics.Estimate | None:
+        """Of true signing, sign to text among the whole test set; one training a rung."""
+        try:
+            with self.suite.store.only_finding():
+                hits = {
+                    r: _hits(embedding.retrieved(self.suite, corpus, r), metric) for r in weights
+                }
+        except UnfinishedRunError:
+            return None
+        values = sum(weight * hits[row] for row, weight in weights.items())
+        assert isinstance(values, np.ndarray)
+        drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+        return metrics.nested_estimate([values.mean()], values[drawn].mean(1)[:, None], len(values))
+
+    def _curve(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
+        """At the last update of both trainings, seed by seed; sentences are not resampled."""
+        curves = {row: self._curves(row) for row in weights}
+        seeds = sorted(set.intersection(*(set(c) for c in curves.values())))
+        if not seeds:
+            return None
+        parts = {
+            "train_loss": ("loss",),
+            "val_sibleu": tuple(f"val {m}" for m in AVERAGES["sibleu"]),
+        }
+        by_seed = [
+            sum(
+                w * np.mean([curves[r][s][name] for name in parts[metric]])
+                for r, w in weights.items()
+            )
+            for s in seeds
+        ]
+        return metrics.nested_estimate(by_seed)
+
+    def _final(self, row: str) -> dict[int, dict[str, Any]]:
+        world, found = ablations.world(self.suite), {}
+        with world.store.only_finding():
+            for seed in world.preset.seeds:
+                try:
+                    found[seed] = ablations.watched(world, seed, row).result["history"][-1]
+                except UnfinishedRunError:
+                    continue
+        return found
+
+
+def _hits(run: Run, metric: str) -> np.ndarray:
+    """Percent of every sentence, 0 or 100 unless equal texts share a place."""
+    k = int(metric.removeprefix("r"))
+    (row,) = (
+        r for r in run.result["rows"]
+        if r["direction"] == embedding.DIRECTIONS[0] and r["pool"] is None and r["k"] == k
+    )  # fmt: skip
+    return 100 * np.array(row["hits"])

@@ -1,0 +1,193 @@
+"""Rows of the paper's tables: what each changes, and that nothing else differs between them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from madis_lib import experiments, fusion, paper, sampler
+from madis_lib.experiments import ablations, registered
+from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Row
+from madis_lib.experiments.suite import Suite
+from madis_lib.reporting import ablation_tables
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    return Suite(tiny.preset(), tmp_path_factory.mktemp("home") / ".madis")
+
+
+def config(run):
+    return json.loads((run.folder / "config.json").read_text())
+
+
+@pytest.mark.parametrize("artefact", ABLATIONS)
+def test_rows_are_those_of_the_paper_in_its_order(artefact):
+    ablation = ABLATIONS[artefact]
+    printed = [row.key for row in ablation.rows if row.place != ablations.OURS]
+    assert printed == [row.key for row in paper.ARTEFACTS[artefact].rows]
+    bold = paper.ARTEFACTS[artefact].bold
+    assert bold is None or ablation.full == bold
+    changes = [repr(row.changes) for row in ablation.rows]
+    assert len(set(changes)) == len(changes)
+    assert ablation.row(ablation.full).changes == {}
+    with pytest.raises(ValueError, match="has no row 'nope'"):
+        ablation.row("nope")
+
+
+def test_the_method_is_one_run_that_all_tables_share(suite):
+    keys = {ablations.measured(suite.named, a.row(a.full), 0).key for a in ABLATIONS.values()}
+    assert len(keys) == 1
+    named = [ablations.measured(suite.named, row, 0).key for row, _ in ablations.distinct_rows()]
+    assert len(set(named)) == len(named) == 1 + sum(len(a.rows) - 1 for a in ABLATIONS.values())
+    assert not suite.store.root.exists()  # to name is to make nothing
+
+
+def test_only_what_is_named_differs(suite):
+    """Same start, data, order and updates; another level has another pretraining."""
+    rows = {row.key: row for a in ABLATIONS.values() for row in a.rows}
+    plain = suite.named.row(True, 0)
+    for row in rows.values():
+        variant = suite.named.row(True, 0, **row.changes)
+        assert variant.tokens_run.key == plain.tokens_run.key
+        same_start = variant.pretrained.key == plain.pretrained.key
+        assert same_start == ("levels" not in row.changes)
+    assert suite.named.row(True, 1).pretrained.key != plain.pretrained.key
+    assert suite.named.row(True, 1).tokens_run.key == plain.tokens_run.key
+
+
+@pytest.mark.parametrize(
+    "row", [ABLATIONS["table2"].row("none"), ABLATIONS["table4"].row("codebook_transformer")],
+    ids=lambda row: row.key,
+)  # fmt: skip
+def test_a_row_is_trained_and_scored(suite, row):
+    run = ablations.measured(suite, row, 0)
+    result = run.result
+    assert result["sentences"] == len(result["scores"]["dtw_body"]) == suite.preset.corpus.test
+    assert {"gloss_edits", "siclip_hits", "bleu"} <= result["scores"].keys()
+    assert 0 < result["parameters"]["fusion"] < result["parameters"]["all"]
+    assert (result["updates"]["pretraining"] == 0) == (row.changes.get("levels") == ())
+    variant = suite.row(True, 0, **row.changes)
+    loaded = variant.system(CORPUS).model
+    assert loaded.config.fusion == row.changes.get("fusion", "dense")
+    assert variant.pretrained.result["history"] or not variant.preset.method.levels
+
+
+def test_rows_begin_with_the_same_weights_where_shapes_agree(suite):
+    start = suite.row(True, 0)._start_of_finetuning().model
+    for name in ("codebook_average", "sparse_top2", "codebook_mlp"):
+        other = suite.row(True, 0, fusion=name)._start_of_finetuning().model
+        mine, theirs = start.state_dict(), other.state_dict()
+        for key in mine.keys() & theirs.keys():
+            if mine[key].shape == theirs[key].shape:
+                assert torch.equal(mine[key], theirs[key]), key
+
+
+def test_a_result_is_kept_and_found_without_its_run(suite, tmp_path):
+    row = ABLATIONS["table2"].row("none")
+    run = ablations.measured(suite, row, 0)
+    elsewhere = Suite(tiny.preset(), tmp_path / ".madis")
+    elsewhere.store.kept = tmp_path / "results"
+    suite.store.kept, before = tmp_path / "results", suite.store.kept
+    try:
+        suite.store.keep(run)
+    finally:
+        suite.store.kept = before
+    with elsewhere.store.only_finding():
+        again = ablations.measured(elsewhere, row, 0)
+    assert again.result == run.result and again.made["commit"] == run.made["commit"]
+    assert not (tmp_path / ".madis").exists()
+
+
+def test_tables_hold_only_seeds_with_which_every_row_is_there(suite):
+    ablation = ABLATIONS["table3"]
+    assert ablations.finished(suite, ablation) == {}
+    assert ablation_tables.frame(suite, "table3").empty
+    for row in ablation.rows:
+        ablations.measured(suite, row, 0)
+    found = ablation_tables.frame(suite, "table3")
+    assert list(found.row.unique()) == [row.key for row in ablation.rows]
+    assert set(found.seeds) == {1} and set(found.n) == {suite.preset.corpus.test}
+    scores = ablations.measured(suite, ablation.row("none"), 0).result["scores"]
+    cell = found[(found.row == "none") & (found.metric == "dtw_body")].iloc[0]
+    assert cell.estimate == pytest.approx(np.mean(scores["dtw_body"]))
+    assert cell.low <= cell.estimate <= cell.high
+    assert cell.reported == paper.TABLE_3.printed("none", "csl.dtw_body")
+    text = ablation_tables.markdown(found)
+    assert "Contiguous" in text and "no verdict" in text.lower()
+    assert r"\toprule" in ablation_tables.latex(found)
+
+
+def test_watching_changes_nothing_of_the_training(suite):
+    watched = ablations.watched(suite, 0, "utc").result["history"]
+    trained = suite.row(True, 0).finetuned(CORPUS).result["history"]
+    assert [h["loss"] for h in watched] == [h["loss"] for h in trained]
+    assert "val sibleu_body" in watched[-1] and "val gloss_error" in watched[-1]
+
+
+# -- registering ----------------------------------------------------------------------------------
+
+
+class Sum(fusion.ProjectedParts):
+    def forward(self, codes):
+        return self.part_embeddings(codes).sum(-2)
+
+
+def first_blank(confidence, blank, grid, count):
+    return sampler.surest(
+        -torch.arange(grid.numel()).expand_as(confidence).float(), blank, grid, count
+    )
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    monkeypatch.setattr(fusion, "FUSIONS", dict(fusion.FUSIONS))
+    monkeypatch.setattr(sampler, "RULES", dict(sampler.RULES))
+    registered.SOURCES.clear()
+    yield
+    registered.SOURCES.clear()
+
+
+def test_a_registered_fusion_and_rule_are_rows_like_any_other(suite, clean):
+    experiments.register("sum", Sum)
+    experiments.register("in order", first_blank)
+    for changes in ({"fusion": "sum"}, {"rule": "in order"}):
+        run = ablations.measured(suite, Row("mine", "mine", changes), 0)
+        assert run.result["sentences"] == suite.preset.corpus.test
+    signed = suite.row(True, 0).system(CORPUS)
+    texts = suite.texts(CORPUS, "test")
+    plan = signed.generate(texts, pick=first_blank)
+    assert len(plan) == len(texts)
+
+
+def test_the_source_of_what_is_registered_is_part_of_the_key(suite, clean):
+    row = Row("mine", "mine", {"rule": "mine"})
+    experiments.register("mine", first_blank)
+    first = ablations.measured(suite.named, row, 0).key
+    experiments.register("mine", lambda confidence, blank, grid, count: None)
+    assert ablations.measured(suite.named, row, 0).key != first
+    experiments.register("mine", first_blank)
+    assert ablations.measured(suite.named, row, 0).key == first
+
+
+@pytest.mark.parametrize(
+    ("name", "thing", "message"),
+    [
+        ("dense", Sum, "one of the paper's rows"),
+        ("surest", first_blank, "one of the paper's rows"),
+        ("mine", torch.nn.Linear, "neither a class derived from fusion.Codebooks nor a function"),
+        ("mine", 3, "neither"),
+    ],
+)
+def test_what_cannot_be_registered(clean, name, thing, message):
+    with pytest.raises(ValueError, match=message):
+        experiments.register(name, thing)
+
+
+def test_a_fusion_that_is_not_registered_says_so(suite):
+    with pytest.raises(ValueError, match="unknown fusion 'nope': choose one of average"):
+        suite.row(True, 0, fusion="nope").finetuned(CORPUS)
+    assert Path(suite.store.root).is_dir()

@@ -1,0 +1,152 @@
+"""Plans, order, a time limit, and several processes at one suite."""
+
+import time
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from madis_lib import train
+from madis_lib.experiments import registry, schedule, workers
+from madis_lib.experiments.registry import Step
+from madis_lib.experiments.store import BusyRunError, Store
+from madis_lib.experiments.suite import Suite
+from madis_lib.reporting.narrator import show_plan
+from tests import tiny
+
+
+@pytest.fixture
+def suite(tmp_path):
+    return Suite(tiny.preset(), tmp_path / ".madis")
+
+
+def test_every_step_needs_only_steps_before_it(suite):
+    seen = set()
+    for step in registry.steps(suite):
+        assert set(step.needs) <= seen, step.title
+        assert step.title not in seen
+        seen.add(step.title)
+    served = {a for step in registry.steps(suite) for a in step.serves}
+    assert {"table1", "table2", "table3", "table4", "alpha", "table6", "fig7b", "fig9"} <= served
+
+
+def test_an_artefact_brings_what_it_needs_and_no_more(suite):
+    titles = [step.title for step in registry.chosen(suite, ["table3"])]
+    assert "sign tokenizer" in titles and "pretraining of the rows, seed 0" in titles
+    assert not [t for t in titles if "Table 4" in t or t == "pretraining" or "retrieval" in t]
+    assert [t for t in titles if t.startswith("Table 3")]
+    more = [s.title for s in registry.chosen(suite, ["table3"], seeds=(4, 5))]
+    assert sum(t.endswith("seed 4") for t in more) == sum(t.endswith("seed 5") for t in more) > 4
+    with pytest.raises(ValueError, match="no artefact 'table9': choose from .*table3"):
+        registry.chosen(suite, ["table9"])
+
+
+def test_a_plan_makes_nothing_and_knows_what_is_done(suite):
+    planned = schedule.plan(suite, ["table6"])
+    assert not suite.store.root.exists() and not any(p.done for p in planned)
+    assert schedule.remaining(planned) == (0, len(planned))
+    _ = suite.corpus
+    planned = schedule.plan(suite, ["table6"])
+    assert [p.step.title for p in planned if p.done] == ["corpus"]
+    elsewhere = schedule.plan(suite, ["table6"], elsewhere={"siclip-baseline": 60.0})
+    assert schedule.remaining(elsewhere)[0] == 60 / workers.cores()
+    lines = show_plan(planned)
+    assert lines[1].startswith("done") and lines[-1].startswith(f"{len(planned) - 1} of")
+
+
+def test_making_keeps_results_and_repeats_nothing(suite):
+    suite.store.kept = suite.store.root.parent / "results"
+    planned = [
+        p for p in schedule.plan(suite, ["table6"]) if "csl" in p.step.title or not p.step.kept
+    ]
+    told = []
+    made = schedule.make(suite, planned, lambda step, run: told.append(step.title))
+    assert {m["title"] for m in made} == set(told) == {p.step.title for p in planned}
+    assert all(m["made_now"] for m in made)
+    kept = sorted(p.name for p in suite.store.kept.iterdir())
+    assert len(kept) == 3 and all(name.startswith("retrieved-") for name in kept)
+    again = schedule.make(
+        suite, [p for p in schedule.plan(suite, ["table6"]) if p.done], lambda step, run: None
+    )
+    assert [m["key"] for m in again] == [m["key"] for m in made]
+    assert not any(m["made_now"] for m in again)
+
+
+def test_time_that_is_over_begins_nothing(suite):
+    planned = schedule.plan(suite, ["table6"])
+    with pytest.raises(train.OutOfTimeError, match="are left"):
+        schedule.make(suite, planned, lambda step, run: None, until=time.time() - 1)
+    assert not any(p.done for p in schedule.plan(suite, ["table6"]))
+
+
+def test_training_stops_at_a_checkpoint_and_goes_on_to_the_same_end(suite, tmp_path):
+    whole = Suite(tiny.preset(), tmp_path / "other" / ".madis").tokenizer
+    try:
+        train.stop_at(time.time() - 1)
+        with pytest.raises(train.OutOfTimeError, match="stopped after 1 updates"):
+            _ = suite.tokenizer
+    finally:
+        train.stop_at(None)
+    assert suite.tokenizer.fingerprint() == whole.fingerprint()
+
+
+# -- workers --------------------------------------------------------------------------------------
+
+
+def note(path, text):
+    with path.open("a") as file:
+        file.write(f"{text}\n")
+
+
+def busy_once(path):
+    if not path.exists():
+        path.write_text("")
+        raise BusyRunError("another process makes this run")
+
+
+def test_a_job_begins_after_those_it_needs(tmp_path):
+    log = tmp_path / "log"
+    jobs = [(n, partial(note, log, n)) for n in ("a", "b", "c")]
+    done = [n for n, _ in workers.side_by_side(jobs, 2, needs={"a": ["c", "not here"], "b": ["a"]})]
+    assert done == ["c", "a", "b"] == log.read_text().split()
+
+
+def test_a_busy_job_is_asked_for_again(tmp_path):
+    jobs = [("busy", partial(busy_once, tmp_path / "asked")), ("other", time.time)]
+    assert {n for n, _ in workers.side_by_side(jobs, 1)} == {"busy", "other"}
+
+
+def hold(root, started, release):
+    def work(folder):
+        started.write_text("")
+        while not release.exists():
+            time.sleep(0.05)
+        return {"made": True}
+
+    Store(root).run("a", {}, (), work)
+
+
+def test_a_run_that_another_process_makes_is_busy_or_waited_for(tmp_path):
+    from multiprocessing import get_context
+
+    started, release = tmp_path / "started", tmp_path / "release"
+    other = get_context("spawn").Process(target=hold, args=(tmp_path / "s", started, release))
+    other.start()
+    while not started.exists():
+        time.sleep(0.05)
+    store = Store(tmp_path / "s")
+    store.waits = False
+    with pytest.raises(BusyRunError, match="another process makes this run"):
+        store.run("a", {}, (), lambda _: {"made": False})
+    release.write_text("")
+    store.waits = True
+    assert store.run("a", {}, (), lambda _: {"made": False}).result == {"made": True}
+    other.join()
+
+
+def test_a_step_can_be_sent_to_another_process(suite):
+    import pickle
+
+    for step in registry.steps(suite):
+        assert isinstance(pickle.loads(pickle.dumps(step.find)), partial), step.title
+    assert isinstance(replace(registry.steps(suite)[0], title="x"), Step)
