@@ -184,6 +184,16 @@ def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> float:
     return float(np.array(scores[metric])[chosen].mean())
 
 
+def arrays(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores with arrays for lists: a thousand resamples index them."""
+    return {
+        key: {part: np.array(v) for part, v in found.items()}
+        if isinstance(found, dict)
+        else found if key == "read" else np.array(found)
+        for key, found in scores.items()
+    }  # fmt: skip
+
+
 def summary(scores: dict[str, Any], metric: str, resamples: int = 1000) -> metrics.Interval:
     """The number and its 95 % bootstrap interval over sentences."""
     n = len(scores["dtw_body"])

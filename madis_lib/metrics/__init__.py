@@ -34,10 +34,12 @@ from madis_lib.metrics.gloss import (
     sentence_gloss_error_rates,
 )
 from madis_lib.metrics.intervals import (
+    Estimate,
     Interval,
     bootstrap_interval,
     bootstrap_statistic,
     holm,
+    nested_estimate,
     paired_interval,
     paired_p_value,
     spearman,
@@ -49,6 +51,7 @@ from madis_lib.metrics.sibleu import sibleu, sibleu_from_statistics, sibleu_stat
 
 __all__ = [
     "KS",
+    "Estimate",
     "Interval",
     "accumulated_cost",
     "bootstrap_interval",
@@ -66,6 +69,7 @@ __all__ = [
     "kabsch",
     "krippendorff_alpha",
     "mpjpe_mm",
+    "nested_estimate",
     "paired_interval",
     "paired_p_value",
     "pairwise_jpe",

@@ -1,0 +1,70 @@
+"""Comparisons of trained systems from per-sentence scores, seeds and sentences both counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from madis_lib import metrics
+from madis_lib.experiments import evaluate
+
+# Columns of Fig. 6 and 9 that average body and hands.
+AVERAGES = {m: (f"{m}_body", f"{m}_hands") for m in ("dtw", "sibleu")}
+RESAMPLES = 1000
+
+
+class ScoredRows:
+    """Rows of an artefact on one corpus: several seeds each, all on the same sentences.
+
+    Args:
+        scores: row, then seed, to what :func:`evaluate.score` returns.  Rows are paired by seed;
+            of a comparison, the seeds that all its rows have count.
+    """
+
+    def __init__(
+        self, scores: Mapping[str, Mapping[int, dict[str, Any]]], resamples: int = RESAMPLES
+    ) -> None:
+        self._scores = {
+            row: {seed: evaluate.arrays(found) for seed, found in seeds.items()}
+            for row, seeds in scores.items()
+        }
+        counts = {len(f["dtw_body"]) for seeds in self._scores.values() for f in seeds.values()}
+        if len(counts) != 1 or min(counts) < 2:
+            raise ValueError(
+                f"rows hold {sorted(counts)} sentences: give the same 2 or more for all, to pair them"
+            )
+        self.sentences = counts.pop()
+        # The first choice is all sentences; the others are drawn once, so all rows share them.
+        drawn = np.random.default_rng(0).integers(self.sentences, size=(resamples, self.sentences))
+        self._chosen = np.concatenate([np.arange(self.sentences)[None], drawn])
+        self._cache: dict[tuple[str, int, str], np.ndarray] = {}
+
+    def contrast(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
+        """Sum over rows of weight times score; None where a row or its metric was not measured.
+
+        ``{"a": 1, "b": -1}`` is the paired difference a - b, ``{"a": 1}`` the score itself.
+        """
+        if any(row not in self._scores for row in weights):
+            return None
+        seeds = sorted(set.intersection(*(set(self._scores[row]) for row in weights)))
+        found = {(row, seed): self._values(row, seed, metric) for row in weights for seed in seeds}
+        if not found or any(values is None for values in found.values()):
+            return None
+        table = np.stack([sum(w * found[row, s] for row, w in weights.items()) for s in seeds], 1)
+        return metrics.nested_estimate(table[0], table[1:], self.sentences)
+
+    def _values(self, row: str, seed: int, metric: str) -> np.ndarray | None:
+        """The score on all sentences, then on each draw; ``[1 + resamples]``."""
+        if metric in AVERAGES:
+            both = [self._values(row, seed, part) for part in AVERAGES[metric]]
+            return None if any(v is None for v in both) else np.mean(both, axis=0)
+        scores = self._scores[row][seed]
+        if metric not in evaluate.available(scores):
+            return None
+        if (row, seed, metric) not in self._cache:
+            self._cache[row, seed, metric] = np.array(
+                [evaluate.value(scores, metric, chosen) for chosen in self._chosen]
+            )
+        return self._cache[row, seed, metric]
