@@ -49,17 +49,23 @@ class ScoredRows:
         if any(row not in self._scores for row in weights):
             return None
         seeds = sorted(set.intersection(*(set(self._scores[row]) for row in weights)))
-        found = {(row, seed): self._values(row, seed, metric) for row in weights for seed in seeds}
-        if not found or any(values is None for values in found.values()):
+        columns = []  # [1 + resamples] each, one a seed
+        for seed in seeds:
+            values = [self._values(row, seed, metric) for row in weights]
+            known = [v for v in values if v is not None]
+            if len(known) < len(values):
+                return None
+            columns.append(np.array(list(weights.values())) @ np.stack(known))
+        if not columns:
             return None
-        table = np.stack([sum(w * found[row, s] for row, w in weights.items()) for s in seeds], 1)
+        table = np.stack(columns, axis=1)
         return metrics.nested_estimate(table[0], table[1:], self.sentences)
 
     def _values(self, row: str, seed: int, metric: str) -> np.ndarray | None:
         """The score on all sentences, then on each draw; ``[1 + resamples]``."""
         if metric in AVERAGES:
-            both = [self._values(row, seed, part) for part in AVERAGES[metric]]
-            return None if any(v is None for v in both) else np.mean(both, axis=0)
+            body, hands = (self._values(row, seed, part) for part in AVERAGES[metric])
+            return None if body is None or hands is None else (body + hands) / 2
         scores = self._scores[row][seed]
         if metric not in evaluate.available(scores):
             return None

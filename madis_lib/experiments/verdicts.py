@@ -39,6 +39,7 @@ whatever was measured on synthetic signing; *not measured yet*.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -131,60 +132,70 @@ def inequalities(rule: paper.Rule) -> list[Inequality]:
     """What a rule says about measured cells (module docstring); none for Computed and Judged."""
     if isinstance(rule, paper.Computed | paper.Judged):
         return []
-    artefact = paper.ARTEFACTS[rule.artefact]
-    found: list[Inequality] = []
+    columns = (rule.column,) if isinstance(rule, paper.Bound) else rule.columns
+    return [item for column in columns for item in _in_column(rule, column)]
 
-    def between(column: str, weights: tuple[tuple[dict[str, float], float], ...], shown, about):
-        found.extend(Inequality(column, w, c, shown, about) for w, c in weights)
 
-    if isinstance(rule, paper.Bound):
-        ends = [({rule.row: 1.0}, -rule.low), ({rule.row: -1.0}, rule.high)]
-        finite = tuple(e for e in ends if abs(e[1]) != float("inf"))
-        between(rule.column, finite, {rule.row: 1.0}, rule.row)
-        return found
-    for column in rule.columns:
-        sign = -1.0 if artefact.column(column).better == "low" else 1.0
-        if isinstance(rule, paper.Better):
-            for other in rule.than:
-                if _asserts(artefact, rule.row, column) and _asserts(artefact, other, column):
-                    difference = {rule.row: 1.0, other: -1.0}
-                    signed = {row: sign * w for row, w in difference.items()}
-                    between(column, ((signed, 0.0),), difference, f"{rule.row} - {other}")
-        elif isinstance(rule, paper.Close):
-            m, a, b = rule.margin, rule.row, rule.to
-            sides = (({a: 1.0, b: m - 1}, 0.0), ({a: -1.0, b: 1 + m}, 0.0))
-            between(column, sides, {a: 1.0, b: -1.0}, f"{a} - {b}")
-        elif isinstance(rule, paper.Ratio):
-            a, b = rule.row, rule.over
-            ends = [({a: 1.0, b: -rule.low}, 0.0), ({a: -1.0, b: rule.high}, 0.0)]
-            finite = tuple(e for e in ends if abs(e[0][b]) != float("inf"))
-            between(column, finite, {a: 1.0, b: -1.0}, f"{a} - {b}")
-        elif isinstance(rule, paper.GainShare):
-            start, middle, end, low = rule.start, rule.middle, rule.end, rule.low
-            share = {end: sign * (1 - low), start: sign * low, middle: -sign}
-            gain = {end: sign, start: -sign}
-            between(column, ((gain, 0.0),), {end: 1.0, start: -1.0}, f"{end} - {start}")
-            between(column, ((share, 0.0),), {end: 1.0, middle: -1.0}, f"{end} - {middle}")
-        else:
-            printed = artefact.value(rule.row, column)
-            if printed is not None:
-                low, high = (1 - rule.tolerance) * printed, (1 + rule.tolerance) * printed
-                sides = (({rule.row: 1.0}, -low), ({rule.row: -1.0}, high))
-                between(column, sides, {rule.row: 1.0}, rule.row)
-    return found
+def _in_column(rule: paper.Rule, column: str) -> list[Inequality]:
+    artefact = paper.ARTEFACTS[rule.artefact]  # type: ignore[union-attr]
+    s = -1.0 if artefact.column(column).better == "low" else 1.0
+    match rule:
+        case paper.Better(_, row, than):
+            return [
+                Inequality(column, {row: s, other: -s}, 0.0, *_difference(row, other))
+                for other in than
+                if _asserts(artefact, row, column) and _asserts(artefact, other, column)
+            ]
+        case paper.Close(_, row, to, _, m):
+            shown = _difference(row, to)
+            return [
+                Inequality(column, {row: 1.0, to: m - 1}, 0.0, *shown),
+                Inequality(column, {row: -1.0, to: 1 + m}, 0.0, *shown),
+            ]
+        case paper.Ratio(_, row, over, _, low, high):
+            ends = ({row: 1.0, over: -low}, {row: -1.0, over: high})
+            return [
+                Inequality(column, weights, 0.0, *_difference(row, over))
+                for weights in ends
+                if math.isfinite(weights[over])
+            ]
+        case paper.GainShare(_, start, middle, end, _, low):
+            share = {end: s * (1 - low), start: s * low, middle: -s}
+            return [
+                Inequality(column, {end: s, start: -s}, 0.0, *_difference(end, start)),
+                Inequality(column, share, 0.0, *_difference(end, middle)),
+            ]
+        case paper.Bound(_, row, _, low, high):
+            return _within(column, row, low, high)
+        case paper.Matches(_, row, _, tolerance):
+            v = artefact.value(row, column)
+            if v is None:
+                return []
+            return _within(column, row, (1 - tolerance) * v, (1 + tolerance) * v)
+    return []
+
+
+def _within(column: str, row: str, low: float, high: float) -> list[Inequality]:
+    """low < row < high; an infinite end asserts nothing."""
+    ends = (({row: 1.0}, -low), ({row: -1.0}, high))
+    return [Inequality(column, w, c, {row: 1.0}, row) for w, c in ends if math.isfinite(c)]
+
+
+def _difference(row: str, other: str) -> tuple[dict[str, float], str]:
+    return {row: 1.0, other: -1.0}, f"{row} - {other}"
 
 
 def judge(claims: Iterable[paper.Claim], evidence: Evidence) -> list[Judgement]:
     """A judgement for every claim, in their order; Holm's correction is over those given."""
     judged = [_settled(claim, evidence) or _tested(claim, evidence) for claim in claims]
-    families: dict[str, list[int]] = {}
+    families: dict[str, list[tuple[int, float, float]]] = {}
     for i, found in enumerate(judged):
-        if found.p_for is not None:
-            families.setdefault(found.claim.rule.artefact, []).append(i)  # type: ignore[union-attr]
+        if found.p_for is not None and found.p_against is not None:
+            artefact = found.claim.rule.artefact  # type: ignore[union-attr]
+            families.setdefault(artefact, []).append((i, found.p_for, found.p_against))
     for family in families.values():
-        p_for = metrics.holm([judged[i].p_for for i in family])
-        p_against = metrics.holm([judged[i].p_against for i in family])
-        for i, p, q in zip(family, p_for, p_against, strict=True):
+        tested, p_for, p_against = zip(*family, strict=True)
+        for i, p, q in zip(tested, metrics.holm(p_for), metrics.holm(p_against), strict=True):
             judged[i] = _decided(replace(judged[i], p_for=float(p), p_against=float(q)))
     return judged
 
@@ -233,11 +244,11 @@ def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
         if sum_ is None or shown is None:
             missing.append(f"{item.about} in {item.column}")
             continue
-        p = sum_.p_not_above(-item.constant)
+        zero = -item.constant
         compared.append(
             Comparison(
-                item.column, item.about, *shown.interval(), sum_.mean + item.constant > 0,
-                p, 1 - p, len(sum_.by_seed),
+                item.column, item.about, *shown.interval(), sum_.mean > zero,
+                sum_.p_not_above(zero), sum_.p_not_below(zero), len(sum_.by_seed),
             )
         )  # fmt: skip
     if not compared:
@@ -270,7 +281,9 @@ def _decided(found: Judgement) -> Judgement:
     assert found.p_for is not None and found.p_against is not None
     lacking = f"; not measured: {_listed(found.missing)}" if found.missing else ""
     if found.p_for <= ALPHA:
-        reason = f"All {len(found.comparisons)} hold, p = {found.p_for:.2g} after Holm."
+        n = len(found.comparisons)
+        held = f"All {n} comparisons hold" if n > 1 else "It holds"
+        reason = f"{held}, p = {found.p_for:.2g} after Holm."
         return replace(found, verdict="reproduced", reason=reason)
     worst = min(found.comparisons, key=lambda c: c.p_against)
     if found.p_against <= ALPHA:

@@ -18,7 +18,7 @@ from madis_lib.experiments.verdicts import Comparison, Judgement, Verdict
 from madis_lib.files import atomic_write
 from madis_lib.reporting.figures import style
 
-VERDICTS: tuple[str, ...] = get_args(Verdict)
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 # Mark, fill of the bar, hatch of the bar: told apart without colour.
 LOOKS = {
     "reproduced": ("✓", "#0072b2", ""),
@@ -70,7 +70,7 @@ def frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
 def artefact_of(claim: paper.Claim) -> str:
     """The table or figure a claim belongs to, by the first part of its id; else OTHERS."""
     key = claim.id.split(".")[0]
-    return key if key in paper.ARTEFACTS or key == "fig5" or key == "fig10" else OTHERS
+    return key if key in paper.ARTEFACTS or key in ("fig5", "fig10") else OTHERS
 
 
 def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
@@ -94,7 +94,9 @@ def write(judgements: Sequence[Judgement], folder: Path, record: dict[str, Any])
     content = {
         "provenance": record,
         "counts": counts(judgements),
-        "claims": sorted(({k: _finite(v) for k, v in c.items()} for c in claims), key=_id),
+        "claims": sorted(
+            ({k: _finite(v) for k, v in c.items()} for c in claims), key=lambda c: str(c["id"])
+        ),
     }
     with atomic_write(folder / "claims.json") as temporary:
         text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
@@ -120,13 +122,6 @@ def section(judgements: Sequence[Judgement]) -> str:
             f"</tr></thead><tbody>{rows}</tbody></table></div></details>"
         )
     return "\n".join(parts)
-
-
-STYLE = """
-.badge { display: inline-block; font: 600 12.5px/1.5 var(--sans); border: 1px solid currentColor; border-radius: 99px; padding: 1px 10px; white-space: nowrap; color: var(--soft); }
-.badge.reproduced, .badge.derived { color: var(--good); } .badge.not-reproduced { color: var(--bad); }
-.claims th, .claims td { white-space: normal; min-width: 11em; text-align: left; }
-"""
 
 
 def badge(verdict: str) -> str:
@@ -155,6 +150,7 @@ def title(artefact: str) -> str:
 def scoreboard(judgements: Sequence[Judgement]) -> Figure:
     """A bar for each artefact, claims by verdict; the numbers stand in the bars."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     by = {artefact: counts(group) for artefact, group in groups(judgements).items()}
     figure, axes = plt.subplots(figsize=(9.5, 1.3 + 0.34 * len(by)), layout="constrained")
@@ -182,7 +178,7 @@ def scoreboard(judgements: Sequence[Judgement]) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("claims")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside upper left", ncols=4)
     return style.with_data(figure, counts=by)
 
@@ -219,7 +215,3 @@ def _plain(c: Comparison) -> dict[str, Any]:
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _id(claim: dict[str, Any]) -> str:
-    return str(claim["id"])
