@@ -49,24 +49,23 @@ class ScoredRows:
         if any(row not in self._scores for row in weights):
             return None
         seeds = sorted(set.intersection(*(set(self._scores[row]) for row in weights)))
-        columns = []
+        columns = []  # [1 + resamples] each, one a seed
         for seed in seeds:
-            found = {row: self._values(row, seed, metric) for row in weights}
-            parts = [w * v for row, w in weights.items() if (v := found[row]) is not None]
-            if len(parts) < len(weights):
+            values = [self._values(row, seed, metric) for row in weights]
+            known = [v for v in values if v is not None]
+            if len(known) < len(values):
                 return None
-            columns.append(np.sum(parts, axis=0))
+            columns.append(np.array(list(weights.values())) @ np.stack(known))
         if not columns:
             return None
-        table = np.stack(columns, 1)
+        table = np.stack(columns, axis=1)
         return metrics.nested_estimate(table[0], table[1:], self.sentences)
 
     def _values(self, row: str, seed: int, metric: str) -> np.ndarray | None:
         """The score on all sentences, then on each draw; ``[1 + resamples]``."""
         if metric in AVERAGES:
-            both = [self._values(row, seed, part) for part in AVERAGES[metric]]
-            there = [v for v in both if v is not None]
-            return np.mean(there, axis=0) if len(there) == len(both) else None
+            body, hands = (self._values(row, seed, part) for part in AVERAGES[metric])
+            return None if body is None or hands is None else (body + hands) / 2
         scores = self._scores[row][seed]
         if metric not in evaluate.available(scores):
             return None

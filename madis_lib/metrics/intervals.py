@@ -105,7 +105,13 @@ class Estimate:
 
     def p_not_above(self, threshold: float = 0.0) -> float:
         """One-sided p of "the true number is at most ``threshold``": small if it is larger."""
-        distance = self.mean - threshold
+        return self._tail(self.mean - threshold)
+
+    def p_not_below(self, threshold: float = 0.0) -> float:
+        """One-sided p of "the true number is at least ``threshold``": small if it is smaller."""
+        return self._tail(threshold - self.mean)
+
+    def _tail(self, distance: float) -> float:
         if self.error == 0:  # no spread: certainty, or a tie
             return 0.5 - 0.5 * float(np.sign(distance))
         return float(stats.t.sf(distance / self.error, self.freedom))

@@ -78,7 +78,7 @@ def results(suite: Suite, corpus: str) -> pd.DataFrame:
 
 
 def _measured(scores: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    scores = {name: _arrays(found) for name, found in scores.items()}
+    scores = {name: evaluate.arrays(found) for name, found in scores.items()}
     rows: list[dict[str, Any]] = []
     for system, found in scores.items():
         for metric in evaluate.available(found):
@@ -92,16 +92,6 @@ def _measured(scores: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
                 | {"estimate": estimate, "low": low, "high": high, "madis_better": better}
             )
     return rows
-
-
-def _arrays(scores: dict[str, Any]) -> dict[str, Any]:
-    """Scores with arrays for lists: a thousand resamples index them."""
-    return {
-        key: {part: np.array(v) for part, v in found.items()}
-        if isinstance(found, dict)
-        else found if key == "read" else np.array(found)
-        for key, found in scores.items()
-    }  # fmt: skip
 
 
 def _reported(corpus: str) -> list[dict[str, Any]]:

@@ -155,3 +155,53 @@ def test_holm():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("of_seeds, of_sentences", [(0.0, 1.0), (0.2, 1.0), (1.0, 0.0), (0.2, 0.0)])
+def test_nested_interval_covers_with_five_seeds(of_seeds, of_sentences):
+    """Seeds' and sentences' luck in any mixture; drawing seeds with replacement would not cover."""
+    rng = np.random.default_rng(0)
+    ours = percentile = 0
+    for _ in range(300):
+        table = (
+            of_seeds * rng.normal(size=(5, 1))
+            + of_sentences * rng.normal(size=(1, 40))
+            + 0.5 * rng.normal(size=(5, 40))
+        )
+        drawn = rng.integers(40, size=(100, 40))
+        resampled = table[:, drawn].mean(axis=2).T
+        low, high = metrics.nested_estimate(table.mean(1), resampled, 40).interval()[1:]
+        ours += low <= 0 <= high
+        low, high = metrics.bootstrap_interval(table, resamples=100)[1:]
+        percentile += low <= 0 <= high
+    assert 0.92 <= ours / 300 <= 1.0
+    if of_seeds == 1.0:
+        assert percentile / 300 < 0.90
+
+
+def test_nested_estimate_without_sentences_is_the_t_test():
+    differences = np.array([0.3, 0.1, 0.4, 0.2, 0.6])
+    found = metrics.nested_estimate(differences)
+    two_sided = metrics.paired_p_value(differences, np.zeros(5))
+    assert 2 * found.p_not_above(0) == pytest.approx(two_sided)
+    assert found.p_not_above(0) + found.p_not_below(0) == pytest.approx(1)
+    expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert found.interval()[1:] == pytest.approx(tuple(expected))
+
+
+def test_nested_estimate_of_one_seed():
+    alone = metrics.nested_estimate([2.0])
+    assert alone.interval() == (2.0, -np.inf, np.inf) and alone.p_not_above(0) == 0.5
+    rng = np.random.default_rng(0)
+    values = rng.normal(2, 1, 50)
+    drawn = values[rng.integers(50, size=(2000, 50))].mean(1, keepdims=True)
+    found = metrics.nested_estimate([values.mean()], drawn, 50)
+    assert found.error == pytest.approx(values.std() / 50**0.5, rel=0.05) and found.freedom == 49
+
+
+def test_nested_estimate_refuses():
+    for resampled, sentences in ((np.ones((3, 2)), 9), (np.ones((1, 3)), 9), (np.ones((3, 3)), 1)):
+        with pytest.raises(ValueError, match="resampled has shape"):
+            metrics.nested_estimate([1, 2, 3], resampled, sentences)
+    with pytest.raises(ValueError, match="one number a seed"):
+        metrics.nested_estimate([[1, 2]])
