@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from madis_lib import body as bodies
 from madis_lib import paper, presets
-from madis_lib.experiments import embedding
+from madis_lib.experiments import embedding, gates
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.train import one_thread
@@ -141,6 +141,11 @@ def pretrained(suite: Suite, seed: int, row: Row | None = None) -> Run:
     return suite.row(True, seed, **(row.changes if row else {})).pretrained
 
 
+def gated(suite: Suite, seed: int) -> Run:
+    """Gate weights of the paper's method as a row, by which hand signs (Table 5)."""
+    return gates.measured(suite.row(True, seed), CORPUS)
+
+
 def watched(suite: Suite, seed: int, name: str) -> Run:
     """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
     sentences = suite.preset.row_sentences or WATCHED
@@ -190,6 +195,18 @@ def _truth(suite: Suite, n: int | None) -> Reference:
     glosses = None if whole.glosses is None else whole.glosses[:n]
     texts = None if whole.texts is None else whole.texts[:n]
     return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
+
+
+def gates_finished(suite: Suite) -> dict[int, Run]:
+    """The runs of Table 5 by seed: those that are there."""
+    inside, found = world(suite), {}
+    with inside.store.only_finding():
+        for seed in inside.preset.seeds:
+            try:
+                found[seed] = gated(inside, seed)
+            except UnfinishedRunError:
+                continue
+    return found
 
 
 def finished(suite: Suite, ablation: Ablation) -> dict[str, dict[int, Run]]:

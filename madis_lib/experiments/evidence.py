@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from madis_lib import metrics
-from madis_lib.experiments import ablations, computed, embedding
+from madis_lib.experiments import ablations, back_translation, computed, embedding, gates
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
 from madis_lib.experiments.contrasts import AVERAGES, RESAMPLES, ScoredRows
 from madis_lib.experiments.store import Run, UnfinishedRunError
@@ -19,7 +19,7 @@ SMOKE_PRESETS = ("quick",)
 
 
 class Measured:
-    """The finished runs of a suite as :class:`verdicts.Evidence`; nothing is made.
+    """The finished runs of a suite as :class:`verdicts.Evidence`; nothing is trained.
 
     Args:
         suite: of the report; its ablations may have been run in another world.
@@ -42,7 +42,27 @@ class Measured:
         if claim_id == "frames.coverage":
             shares = [self.suite.coverage(c) for c in self.suite.corpora]
             return None if self.synthetic else 100 * float(np.mean(shares))
-        return computed.value(claim_id)
+        if claim_id == "back_translation.has_its_own_errors":
+            return self._best_back_translation()
+        found = self._numbers.get(claim_id)
+        return metrics.Interval(*found) if isinstance(found, list) else found
+
+    @cached_property
+    def _numbers(self) -> dict[str, Any]:
+        """Those that need no training, computed once: among them is a timing."""
+        return self.suite.store.run(
+            "computed", {}, ("metrics", "sampler"),
+            lambda _: {claim: computed.value(claim) for claim in computed.COMPUTED},
+        ).result  # fmt: skip
+
+    def _best_back_translation(self) -> float | None:
+        """BLEU-4 of the truth, in the corpus where it is highest."""
+        try:
+            with self.suite.store.only_finding():
+                runs = [back_translation.evaluated(self.suite, c) for c in self.suite.corpora]
+        except UnfinishedRunError:
+            return None
+        return max(back_translation.bleu(run, back_translation.TRUTH).estimate for run in runs)
 
     def contrast(
         self, artefact: str, weights: Mapping[str, float], column: str
@@ -54,9 +74,15 @@ class Measured:
             return None if rows is None else rows.contrast(weights, metric)
         if artefact == "table6":
             return self._recall(weights, corpus, metric)
+        if artefact == "table5":
+            return gates.estimate(self._gates, weights, metric)
         if artefact == "fig9":
             return self._curve(weights, metric)
         return None
+
+    @cached_property
+    def _gates(self) -> dict[int, Run]:
+        return ablations.gates_finished(self.suite)
 
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":

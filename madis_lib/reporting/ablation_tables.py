@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from madis_lib import paper
-from madis_lib.experiments import ablations
+from madis_lib.experiments import ablations, gates
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
+from madis_lib.parts import PARTS
 from madis_lib.reporting import tables
 
 SHOWN = ("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", "r1", "gloss_error")
@@ -104,6 +105,14 @@ def plain_cell(row: pd.Series) -> str:
     return f"{value} [{tables.number(row.low, row.metric)}, {tables.number(row.high, row.metric)}]"
 
 
+def html_cell(row: pd.Series) -> str:
+    """As :func:`plain_cell`, in HTML."""
+    value = tables.number(row.estimate, row.metric)
+    value = f"<b>{value}</b>" if row.bold else value
+    low, high = tables.number(row.low, row.metric), tables.number(row.high, row.metric)
+    return f'{value} <span class="soft">[{low}, {high}]</span>'
+
+
 def tex_cell(row: pd.Series) -> str:
     value = tables.number(row.estimate, row.metric)
     value = rf"\textbf{{{value}}}" if row.bold else value
@@ -144,6 +153,30 @@ def latex(found: pd.DataFrame) -> str:
     return f"% {caption(found)} {NOTE}\n" + "\n".join(lines) + "\n"
 
 
+def gate_weights(suite: Suite) -> pd.DataFrame:
+    """Table 5: mean gate weights by which hand signs, as SignWorld knows it and by the wrist rule.
+
+    Columns: preset, by, hand, part, seeds, n (signs of one seed), estimate, low, high, reported.
+    """
+    runs = ablations.gates_finished(suite)
+    rows = []
+    for by in ("truth", "rule"):
+        for column in paper.TABLE_5.columns:
+            hand = column.key.rpartition(".")[2]
+            for part in PARTS:
+                found = gates.estimate(runs, {part: 1}, hand, by)
+                if found is None:
+                    continue
+                interval, (first, *_) = found.interval(), runs.values()
+                rows.append(
+                    {"preset": ablations.world(suite).preset.name, "by": by, "hand": hand}
+                    | {"part": part, "seeds": len(runs), "n": first.result[by].count(hand)}
+                    | interval._asdict()
+                    | {"reported": paper.TABLE_5.printed(part, column.key)}
+                )
+    return pd.DataFrame(rows)
+
+
 def write(suite: Suite, folder: Path) -> Path:
     """Every ablation that has a finished seed as csv, md and tex; the folder."""
     for artefact in ABLATIONS:
@@ -157,4 +190,8 @@ def write(suite: Suite, folder: Path) -> Path:
         ):
             with atomic_write(folder / f"{artefact}.{suffix}") as temporary:
                 temporary.write_text(text, encoding="utf-8")
+    found = gate_weights(suite)
+    if not found.empty:
+        with atomic_write(folder / "table5.csv") as temporary:
+            temporary.write_text(found.to_csv(index=False), encoding="utf-8")
     return folder

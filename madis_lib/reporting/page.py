@@ -13,21 +13,35 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from madis_lib import paper
 from madis_lib.data import signworld
+from madis_lib.experiments import verdicts
+from madis_lib.experiments.ablations import ABLATIONS
+from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import SPLITS, Suite
 from madis_lib.files import atomic_write
 from madis_lib.render.player import player_html
-from madis_lib.reporting import equations, figures, metric_tables, tables
+from madis_lib.reporting import (
+    ablation_tables,
+    equations,
+    figures,
+    metric_tables,
+    scoreboard,
+    tables,
+)
 from madis_lib.reporting.figures.examples import Example, median_example
 from madis_lib.reporting.figures.headline import headline_sentence
 
 TITLE = "MaDiS Companion"
+PROVENANCE = ("preset", "protocol", "data", "seed", "begun", "commit", "device")
 LARGE = 300_000  # bytes of SVG above which the page carries a WebP instead
 SECTIONS = {
+    "claims": "The paper's claims",
     "signing": "See it sign",
     "results": "Results",
+    "ablations": "Ablations (Tables 2 to 4, α)",
     "method": "The method in five formulas",
     "figures": "Figures",
     "siclip": "SiCLIP, the judge (Table 6)",
@@ -53,8 +67,10 @@ def write(suite: Suite, folder: Path, record: dict[str, Any], path: Path) -> Non
 def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
     """The page as text; everything that comes from data is escaped."""
     sections = {
+        "claims": _claims(suite, folder, record),
         "signing": _signing(suite, folder),
         "results": _results(suite, folder),
+        "ablations": _ablations(suite),
         "method": _method(),
         "figures": _figures(folder),
         "siclip": _siclip(suite),
@@ -123,6 +139,64 @@ def _facts(suite: Suite, record: dict[str, Any]) -> str:
         "begun": record["begun"],
     }
     return "".join(f"<li>{k} <b>{html.escape(str(v))}</b></li>" for k, v in facts.items())
+
+
+def _claims(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
+    if suite.protocol.name != "paper":
+        return "<p>The claims are the paper's: its protocol's report judges them.</p>"
+    judgements = verdicts.judge(paper.CLAIMS, Measured(suite))
+    scoreboard.write(judgements, folder, {k: record[k] for k in PROVENANCE})
+    return (
+        "<p>Every checkable sentence of the paper, with the rule that decides it, what was measured "
+        "here and the verdict. Most of them need more than this machine has: real data, people, or "
+        "more trainings; they say so.</p>"
+        f'<figure class="picture"><img src="{_inline(scoreboard.scoreboard(judgements))}" '
+        'alt="Verdicts by table and figure"></figure>'
+        f"{scoreboard.section(judgements)}"
+    )
+
+
+def _inline(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight")
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _ablations(suite: Suite) -> str:
+    if suite.protocol.name != "paper":
+        return "<p>They are run by the paper's protocol.</p>"
+    parts = [
+        (
+            "<p>Each row changes one thing of the method and trains it anew, from pretraining on, by "
+            "as many seeds as the table says; the paper's numbers, on real data, stand behind ours. "
+            f'</p><p class="note">{html.escape(ablation_tables.NOTE)}</p>'
+        )
+    ]
+    for artefact in ABLATIONS:
+        frame = ablation_tables.frame(suite, artefact)
+        if frame.empty:
+            parts.append(
+                f"<p>{html.escape(paper.ARTEFACTS[artefact].title)}: no seed is finished; "
+                f"<code>madis reproduce --preset {html.escape(suite.preset.name)} --only "
+                f"{artefact}</code></p>"
+            )
+            continue
+        links = " · ".join(f'<a href="tables/{artefact}.{s}">{s}</a>' for s in ("csv", "md", "tex"))
+        wide = ablation_tables.grid(frame, ablation_tables.html_cell)
+        parts.append(
+            f"<h3>{html.escape(ablation_tables.caption(frame))}</h3>{_table(wide, safe=True)}"
+            f'<p class="note">{links}</p>'
+        )
+    gates = ablation_tables.gate_weights(suite)
+    if not gates.empty:
+        parts += [
+            (
+                "<h3>Table 5: mean gate weight by signing hand</h3><p>By SignWorld's truth, and by the "
+                "paper's rule, which looks whether a wrist is above the joint spine 01.</p>"
+            ),
+            _table(gates.drop(columns="preset")),
+        ]
+    return "\n".join(parts)
 
 
 # --- sections ---------------------------------------------------------------------------------
@@ -328,12 +402,13 @@ def _tokenizer(suite: Suite) -> str:
     )
 
 
-def _table(frame: pd.DataFrame) -> str:
-    """A plain frame; its first column names the rows."""
+def _table(frame: pd.DataFrame, safe: bool = False) -> str:
+    """A plain frame; its first column names the rows.  ``safe``: other cells are HTML already."""
     head = "".join(f'<th scope="col">{html.escape(c)}</th>' for c in frame.columns)
     rows = ""
     for first, *rest in frame.itertuples(index=False):
-        cells = (f"{v:.2f}" if isinstance(v, float) else html.escape(str(v)) for v in rest)
+        told = (f"{v:.2f}" if isinstance(v, float) else str(v) for v in rest)
+        cells = (cell if safe else html.escape(cell) for cell in told)
         rows += f'<tr><th scope="row">{html.escape(str(first))}</th>'
         rows += "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     return (

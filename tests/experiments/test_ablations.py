@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from madis_lib import experiments, fusion, paper, sampler
-from madis_lib.experiments import ablations, registered
+from madis_lib.experiments import ablations, gates, registered
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Row
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import ablation_tables
@@ -191,3 +191,29 @@ def test_a_fusion_that_is_not_registered_says_so(suite):
     with pytest.raises(ValueError, match="unknown fusion 'nope': choose one of average"):
         suite.row(True, 0, fusion="nope").finetuned(CORPUS)
     assert Path(suite.store.root).is_dir()
+
+
+# -- Table 5 --------------------------------------------------------------------------------------
+
+
+def test_the_wrist_rule():
+    raised = np.array([[True, False]] * 3 + [[False, False]] * 2)
+    assert gates.by_rule(raised) == "left" and gates.by_rule(raised[:, ::-1]) == "right"
+    assert gates.by_rule(np.ones((4, 2), bool)) == "two"
+    assert gates.by_rule(np.array([[True, True], [False, False]])) == "none"  # half is not most
+
+
+def test_gate_weights_by_hand_are_shares(suite):
+    run = ablations.gated(suite, 0)
+    weights = np.array(run.result["weights"])
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)
+    truth = sum(len(t["glosses"]) for t in suite.truth(CORPUS, "test"))
+    assert len(weights) == len(run.result["truth"]) == truth
+    runs = {0: run}
+    hand = run.result["truth"][0]
+    whole = gates.estimate(runs, dict.fromkeys(("body", "left", "right"), 1.0), hand)
+    assert whole.mean == pytest.approx(1, abs=1e-5)
+    left = gates.estimate(runs, {"left": 1}, hand)
+    expected = weights[np.array(run.result["truth"]) == hand, 1].mean()
+    assert left.mean == pytest.approx(expected)
+    assert gates.estimate({}, {"left": 1}, hand) is None

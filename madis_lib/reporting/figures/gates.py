@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from madis_lib import metrics, paper
+from madis_lib import paper
+from madis_lib.experiments.gates import (
+    CATEGORIES,
+    KINDS,
+    SignToken,
+    gate_weights,
+    mean_by_category,
+    signs,
+)
 from madis_lib.experiments.suite import Suite
-from madis_lib.fusion import MixtureOfParts
-from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
+from madis_lib.parts import PARTS
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.drawing import (
     arrow,
@@ -25,63 +30,9 @@ from madis_lib.reporting.figures.drawing import (
     text,
     triple_colours,
 )
-from madis_lib.reporting.figures.examples import example_corpus, truth_of
+from madis_lib.reporting.figures.examples import example_corpus
 
-KINDS = {
-    "left": "one-handed, left",
-    "right": "one-handed, right",
-    "symmetric": "two-handed, symmetric",
-    "base": "two-handed, base hand",
-}
-CATEGORIES = {"left": ("left",), "right": ("right",), "two": ("symmetric", "base")}
 SYMBOLS = ("b", "l", "r")
-
-
-@dataclass(frozen=True)
-class SignToken:
-    """One sign of the test set and the gate weights ``[n, 3]`` over its tokens."""
-
-    gloss: str
-    kind: str
-    sentence: int
-    start: int  # tokens
-    end: int
-    frame: int  # where it is held
-    weights: np.ndarray
-
-
-def mixture_of(suite: Suite, corpus: str) -> MixtureOfParts:
-    """The mixture of parts of the fine-tuned model (MaDiS §3.3)."""
-    mixture = suite.system(corpus).model.fusion
-    assert isinstance(mixture, MixtureOfParts)
-    return mixture
-
-
-@torch.no_grad()
-def gate_weights(suite: Suite, corpus: str, codes: np.ndarray) -> np.ndarray:
-    """G of the fine-tuned model (MaDiS §3.3) for triples ``[..., 3]``."""
-    return mixture_of(suite, corpus).gate_weights(torch.as_tensor(codes)).numpy()
-
-
-def signs(suite: Suite, corpus: str) -> list[SignToken]:
-    """Every sign of the test set with SignWorld's handedness."""
-    found, fusion = [], mixture_of(suite, corpus)
-    for index, (codes, clip) in enumerate(
-        zip(suite.tokens(corpus, "test"), suite.clips(corpus, "test"), strict=True)
-    ):
-        truth = truth_of(suite, corpus, index)
-        if truth is None:
-            raise ValueError("gate weights by handedness need SignWorld's truth")
-        with torch.no_grad():
-            weights = fusion.gate_weights(torch.as_tensor(codes)).numpy()
-        scale = len(clip) / truth["frames"]  # a clip longer than the canvas was sampled
-        for (gloss, a, b), hands in zip(truth["timeline"], truth["handedness"], strict=True):
-            start, end = (round(scale * f / FRAMES_PER_TOKEN) for f in (a, b))
-            end = min(max(end, start + 1), len(codes))
-            kind = ("left" if truth["left_dominant"] else "right") if hands == "one" else hands
-            frame = min(round(scale * (a + 0.8 * (b - a))), len(clip) - 1)
-            found.append(SignToken(gloss, kind, index, start, end, frame, weights[start:end]))
-    return found
 
 
 def example_signs(found: list[SignToken]) -> list[SignToken]:
@@ -92,19 +43,6 @@ def example_signs(found: list[SignToken]) -> list[SignToken]:
         if ours:
             chosen.append(max(ours, key=lambda s: (len(s.weights), -s.sentence)))
     return chosen
-
-
-def mean_by_category(found: list[SignToken]) -> list[dict]:
-    """Table 5: mean weights per part by which hand signs, with 95 % intervals over signs."""
-    rows = []
-    for category, kinds in CATEGORIES.items():
-        values = np.array([s.weights.mean(0) for s in found if s.kind in kinds])
-        for p, part in enumerate(PARTS):
-            if len(values):
-                mean, low, high = metrics.bootstrap_interval(values[:, p])
-                rows.append({"category": category, "part": part, "n": len(values)}
-                            | {"weight": mean, "low": low, "high": high})  # fmt: skip
-    return rows
 
 
 @style.styled
