@@ -204,6 +204,7 @@ def test_training_on_a_full_disk(madis, suite, home, tmp_path, monkeypatch):
         raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
 
     usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("madis_lib.experiments.workers.cores", lambda: 1)  # here, not in a worker
     monkeypatch.setattr("torch.save", fail)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
     answer = madis("reproduce", "--preset", "tiny", "--no-notebooks")

@@ -12,6 +12,10 @@ class DataError(ValueError):
         super().__init__(f"{path}: {field}: {problem}; {fix}")
         self.path, self.field, self.problem, self.fix = str(path), field, problem, fix
 
+    def __reduce__(self) -> tuple[type, tuple[str, ...]]:
+        """For the process that asked: an error is copied by its arguments, of which there are four."""
+        return type(self), (self.path, self.field, self.problem, self.fix)
+
 
 class MissingDataError(DataError, FileNotFoundError):
     """A file that should be there is not."""

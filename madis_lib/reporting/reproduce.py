@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Collection
 from dataclasses import asdict
@@ -207,9 +208,11 @@ def rebuild(
     if missing:
         more = f" --data {data}" if data else ""
         more += "" if protocol == "paper" else f" --protocol {protocol}"
+        first = missing[0]
+        where = suite.store.root if first.run is None else first.run.folder
         raise FileNotFoundError(
-            f"{suite.store.root}: {len(missing)} runs are not finished, the first is "
-            f"{missing[0].step.title}; make them with: madis reproduce --preset {preset}{more}"
+            f"{where}: this run is not finished ({first.step.title}; {len(missing)} are missing); "
+            f"make it with: madis reproduce --preset {preset}{more}"
         )
     introduce(suite, home)
     planned = [p for p in schedule.plan(suite) if p.done]
@@ -269,6 +272,9 @@ def _write_tables(suite: Suite, folder: Path) -> None:
             )
     if suite.protocol.name == "paper":
         ablation_tables.write(suite, folder / "tables")
+    for path in (folder / "results").iterdir():
+        if not re.fullmatch(r".+-[0-9a-f]{16}\.json\.gz", path.name):  # not a result that is kept
+            path.unlink()
     _drop_older(folder / "tables", begun)
 
 
