@@ -70,7 +70,7 @@ def reproduce(
     try:
         with distributed.joined(fsdp) as world:
             if not world.first:
-                return run.follow(preset, HOME, data, world, protocol, only, seeds, until)
+                return run.follow(preset, HOME, reports, data, world, protocol, only, seeds, until)
             page = run.reproduce(
                 preset, HOME, reports, data, notebooks, world, protocol, only, seeds, until, force
             )

@@ -218,8 +218,8 @@ def laptop() -> Preset:
 def rows() -> Preset:
     """The world of ``laptop``'s ablations: small enough to train every row with five seeds.
 
-    As large as ``quick``, with more test sentences.  A row takes about a minute of one core, all of
-    them about two hours; expect 55 to 65 % gloss error of the full method.
+    As large as ``quick``, with more test sentences.  A row takes one to two minutes of a core, all
+    of them two to three hours; expect about 60 % gloss error of the full method.
     """
     p = quick()
     return replace(
@@ -292,6 +292,11 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "gpu": gpu,
     "paper": paper,
 }
+
+
+def is_smoke(name: str) -> bool:
+    """Whether a preset is too small for a verdict on the paper."""
+    return name not in ("laptop", "rows", "gpu", "paper")
 
 
 def get(name: str, **changes: Any) -> Preset:

@@ -200,7 +200,7 @@ def fit(
         if world.decide(time.monotonic() - saved_at > SAVE_EVERY * max(1.0, saving)):
             saving = save(update + 1)
             saved_at = time.monotonic()
-        if world.decide(_until is not None and time.time() > _until):
+        if _until is not None and world.decide(time.time() > _until):
             save(update + 1)
             raise OutOfTimeError(f"{description}: stopped after {update + 1} updates")
     if start < config.updates:

@@ -136,9 +136,9 @@ def world(suite: Suite) -> Suite:
     return suite if name is None else suite.beside(presets.get(name))
 
 
-def pretrained(suite: Suite, seed: int, row: Row | None = None) -> Run:
-    """Pretraining of a row; by default that of every row which does not change it."""
-    return suite.row(True, seed, **(row.changes if row else {})).pretrained
+def pretrained(suite: Suite, seed: int) -> Run:
+    """Pretraining of every row that does not change it."""
+    return suite.row(True, seed).pretrained
 
 
 def gated(suite: Suite, seed: int) -> Run:
@@ -152,7 +152,7 @@ def watched(suite: Suite, seed: int, name: str) -> Run:
     return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
-def measured(suite: Suite, row: Row, seed: int, tokens_per_step: int | None = None) -> Run:
+def measured(suite: Suite, row: Row, seed: int) -> Run:
     """A row, trained and scored sentence by sentence on the test set.
 
     The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
@@ -160,17 +160,15 @@ def measured(suite: Suite, row: Row, seed: int, tokens_per_step: int | None = No
     """
     variant = suite.row(True, seed, **row.changes)
     p, body = variant.preset, bodies.load()
-    per_step = tokens_per_step or p.tokens_per_step
     config = {
         "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
-        "tokens_per_step": per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
+        "tokens_per_step": p.tokens_per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
     }  # fmt: skip
 
     def work(_: Path) -> dict[str, Any]:
         n = p.row_sentences
         system = variant.system(CORPUS)
-        system.steps = max(3, p.model.max_tokens // per_step)
         with one_thread():
             signed = variant.protocol.sign(system, suite.texts(CORPUS, "test")[:n], p.method)
         scores = score(

@@ -13,13 +13,13 @@ from scipy import stats
 
 from madis_lib import metrics
 from madis_lib.experiments import corruptions
+from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.metrics import Interval
 
 Scores = Mapping[str, np.ndarray]  # [conditions, sentences] by metric
 
 TRUTH, ROUND_TRIP, OTHER_SIGNER = "truth", "tokenizer round trip", "other signer"
 HARMLESS = OTHER_SIGNER  # what a metric should not mind: the same signs by another person
-SYSTEM = "MaDiS"
 # Signing that is right, and signing in which other signs, or in another order, are all that is wrong.
 CONTENT = (TRUTH, OTHER_SIGNER, *(c.name for c in corruptions.GRADED if c.content))
 MEDIUM = 0.5  # standard deviations: a drop shown to be smaller is one that a metric does not see

@@ -16,6 +16,7 @@ from madis_lib.parts import PARTS
 from madis_lib.release.siclip import POOL  # MaDiS §4 names no gallery
 
 Streams = tuple[Sequence[int], Sequence[int], Sequence[int]]
+SYSTEM = "MaDiS"  # beside its bounds, in scores and tables
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
 
 

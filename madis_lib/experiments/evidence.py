@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from madis_lib import metrics
+from madis_lib import metrics, presets
 from madis_lib.experiments import ablations, back_translation, computed, embedding, gates
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
 from madis_lib.experiments.contrasts import AVERAGES, RESAMPLES, ScoredRows
+from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
-
-SMOKE_PRESETS = ("quick",)
 
 
 class Measured:
@@ -36,7 +35,7 @@ class Measured:
 
     @property
     def smoke(self) -> bool:
-        return self.suite.preset.name in SMOKE_PRESETS
+        return presets.is_smoke(self.suite.preset.name)
 
     def computed(self, claim_id: str) -> float | metrics.Interval | None:
         if claim_id == "frames.coverage":
@@ -88,7 +87,7 @@ class Measured:
         if artefact == "table1":
             with self.suite.store.only_finding():
                 try:
-                    found = self.suite.evaluated(corpus).result["scores"]["MaDiS"]
+                    found = self.suite.evaluated(corpus).result["scores"][SYSTEM]
                 except (UnfinishedRunError, KeyError):
                     return None
             return ScoredRows({"madis": {self.suite.seed: found}})

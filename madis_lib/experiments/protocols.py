@@ -58,6 +58,7 @@ class Protocol:
     max_order: int  # of SiBLEU
     betas: Sequence[float] | None  # of the body that is measured
     retrieval: Retrieval
+    claims: bool  # whether the paper's claims and ablations are about it
 
 
 # -- the paper ------------------------------------------------------------------------------------
@@ -153,6 +154,7 @@ PROTOCOLS = {
             max_order=4,
             betas=None,
             retrieval=sign_to_text,
+            claims=True,
         ),
         Protocol(
             name="release",
@@ -168,6 +170,7 @@ PROTOCOLS = {
             max_order=1,
             betas=generation.BETAS,
             retrieval=text_to_sign_in_pools,
+            claims=False,
         ),
     )
 }

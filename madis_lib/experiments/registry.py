@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from madis_lib import paper
 from madis_lib.experiments import ablations, back_translation, embedding, panel
+from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 
-SYSTEM = "MaDiS"
 BASIS = ("table1", "fig5")  # artefacts of the headline runs
 KNOWN = (*paper.ARTEFACTS, "fig1", "fig2", "fig3", "fig4", "fig5", "fig10")
 
@@ -43,8 +43,16 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
     return [*_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds)]
 
 
-def chosen(suite: Suite, only: Collection[str], seeds: Collection[int] | None = None) -> list[Step]:
-    """The steps that some artefacts need; ValueError names those there are."""
+def chosen(
+    suite: Suite,
+    only: Collection[str],
+    seeds: Collection[int] | None = None,
+    done: Collection[str] = (),
+) -> list[Step]:
+    """The steps that some artefacts need; ValueError names those there are.
+
+    What only steps that are ``done`` need, by title, is not among them.
+    """
     wrong = [name for name in only if name not in KNOWN]
     if wrong:
         raise ValueError(f"no artefact {wrong[0]!r}: choose from {', '.join(sorted(KNOWN))}")
@@ -55,7 +63,7 @@ def chosen(suite: Suite, only: Collection[str], seeds: Collection[int] | None = 
         title = open_.pop()
         if title not in wanted:
             wanted.add(title)
-            open_ += everything[title].needs
+            open_ += () if title in done else everything[title].needs
     return [step for title, step in everything.items() if title in wanted]
 
 
@@ -127,18 +135,27 @@ def _scores(suite: Suite) -> list[Step]:
 
 def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     """Rows of Tables 2-4 and of the alpha study, and the two curves of Fig. 9, seed by seed."""
-    if ablations.CORPUS not in suite.corpora or suite.protocol.name != "paper":
+    if ablations.CORPUS not in suite.corpora or not suite.protocol.claims:
         return []
-    world = ablations.world(suite)
+    world, of = ablations.world(suite), ""
     found: list[Step] = []
+    if world is not suite:  # then it has a corpus, a tokenizer and a judge of its own
+        of = " of the rows"
+        found = [
+            replace(step, title=step.title + of, needs=tuple(n + of for n in step.needs),
+                    serves=(), row=True)
+            for step in (*_headline(world), *_judges(world))
+            if step.title in ("corpus", "sign tokenizer", "tokens", _siclip(embedding.BEST))
+        ]  # fmt: skip
+    tokens, judge = "tokens" + of, _siclip(embedding.BEST) + of
     for seed in world.preset.seeds if seeds is None else seeds:
         start = f"pretraining of the rows, seed {seed}"
         found.append(
-            Step(start, partial(ablations.pretrained, world, seed), _told_training, ("tokens",),
+            Step(start, partial(ablations.pretrained, world, seed), _told_training, (tokens,),
                  row=True)
         )  # fmt: skip
         for row, artefacts in ablations.distinct_rows():
-            needs = (_siclip(embedding.BEST), "tokens" if "levels" in row.changes else start)
+            needs = (judge, tokens if "levels" in row.changes else start)
             title = f"{ablations.title(row, artefacts)}, seed {seed}"
             found.append(
                 Step(title, partial(ablations.measured, world, row, seed), _told_row, needs,

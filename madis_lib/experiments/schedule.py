@@ -45,20 +45,25 @@ def plan(
     Raises:
         ValueError: an artefact there is not.
     """
-    found = []
-    select = registry.chosen if only else lambda s, _, seeds: registry.steps(s, seeds)
-    named = {step.title: step for step in select(suite.named, only, seeds)}
-    for step in select(suite, only, seeds):
+    found = {}
+    pairs = zip(registry.steps(suite, seeds), registry.steps(suite.named, seeds), strict=True)
+    for step, named in pairs:
         try:
-            run = named[step.title].find()
+            run = named.find()
         except FileNotFoundError:  # of what was not made yet
-            found.append(Planned(step, None, False, False, None))
+            found[step.title] = Planned(step, None, False, False, None)
             continue
         store = suite.store.beside(run.folder.parent.name)
         seconds = store.expected_seconds(run.name) or (elsewhere or {}).get(run.name)
-        begun = (run.folder / "config.json").exists()
-        found.append(Planned(step, run, store.find(run.folder) is not None, begun, seconds))
-    return found
+        begun, done = (run.folder / "config.json").exists(), store.find(run.folder) is not None
+        found[step.title] = Planned(step, run, done, begun, seconds)
+    if not only:
+        return list(found.values())
+    # a result that was kept needs nothing made again; but processes that train together all go
+    # through the same steps, whatever one of them finds
+    alone = suite.store.world.size == 1
+    finished = [title for title, p in found.items() if p.done and alone]
+    return [found[step.title] for step in registry.chosen(suite, only, seeds, finished)]
 
 
 def remaining(planned: list[Planned]) -> tuple[float, int]:
@@ -74,7 +79,7 @@ def make(
     suite: Suite,
     planned: list[Planned],
     told: Callable[[Step, Run], None],
-    began: Callable[[Step, list[Planned]], None] = lambda step, left: None,
+    began: Callable[[Step], None] = lambda step: None,
     until: float | None = None,
 ) -> list[dict[str, Any]]:
     """Make or find every step's run; name, key and with what it was made of each, in their order.
@@ -84,7 +89,7 @@ def make(
 
     Args:
         told: called with every step and its run, as they finish.
-        began: called with a step that is about to be made by itself, and all that is left.
+        began: called with a step that is about to be made by itself.
         until: epoch seconds after which nothing begins, and training stops at a checkpoint.
 
     Raises:
@@ -116,7 +121,7 @@ def make(
                 if p.step.title not in found:
                     if alone and until is not None and time.time() > until:
                         raise train.OutOfTimeError(f"{len(planned) - len(found)} are left")
-                    began(p.step, [q for q in planned if q.step.title not in found])
+                    began(p.step)
                     finish(p.step)
         finally:
             train.stop_at(None)

@@ -29,7 +29,7 @@ from madis_lib.train import OutOfTimeError
 
 Key = TypeVar("Key", bound=Hashable)
 Job = Callable[[], Any]
-BUSY_PAUSE = 2.0  # seconds before asking again, when another process makes all that is left
+BUSY_PAUSE = 1.0  # seconds before anything is asked for again
 
 
 def cores() -> int:
@@ -93,7 +93,7 @@ def side_by_side(
                     seconds = future.result()
                 except BusyRunError:
                     waiting[name] = job  # behind the others
-                    time.sleep(BUSY_PAUSE if not running else 0)
+                    time.sleep(BUSY_PAUSE)
                 except OutOfTimeError:
                     stopped = True
                     waiting[name] = job

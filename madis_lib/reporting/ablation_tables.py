@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from madis_lib import paper
+from madis_lib import paper, presets
 from madis_lib.experiments import ablations, gates
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
@@ -128,7 +128,7 @@ def caption(found: pd.DataFrame) -> str:
         f"sentences, {first.seeds} seed{'s' if first.seeds > 1 else ''}, "
         f"{found.updates.iloc[-1]} updates."
     )
-    smoke = tables.is_smoke(str(first.preset))
+    smoke = presets.is_smoke(str(first.preset))
     return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
 
 

@@ -35,7 +35,7 @@ class Narrator:
         self._count += 1
         self.line(f"[{self._count:{len(str(self._total))}d}/{self._total}] {title}")
 
-    def began(self, step: Step, left: list[Planned]) -> None:
+    def began(self, step: Step) -> None:
         """A step is about to be made by itself."""
         self.detail(f"making {step.title} …")
 

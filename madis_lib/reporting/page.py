@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from madis_lib import paper
+from madis_lib import paper, presets
 from madis_lib.data import signworld
 from madis_lib.experiments import verdicts
 from madis_lib.experiments.ablations import ABLATIONS
@@ -116,7 +116,7 @@ def _introduction(suite: Suite) -> str:
         f"<p>The preset <b>{name}</b> is made to run in minutes and to show that every part works. "
         "Its numbers say whether a small model learns at all, <b>not whether the paper is "
         "right</b>: smoke size, no verdict on the paper.</p>"
-        if tables.is_smoke(suite.preset.name)
+        if presets.is_smoke(suite.preset.name)
         else ""
     )
     return (
@@ -142,7 +142,7 @@ def _facts(suite: Suite, record: dict[str, Any]) -> str:
 
 
 def _claims(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
-    if suite.protocol.name != "paper":
+    if not suite.protocol.claims:
         return "<p>The claims are the paper's: its protocol's report judges them.</p>"
     judgements = verdicts.judge(paper.CLAIMS, Measured(suite))
     scoreboard.write(judgements, folder, {k: record[k] for k in PROVENANCE})
@@ -163,7 +163,7 @@ def _inline(figure: Figure) -> str:
 
 
 def _ablations(suite: Suite) -> str:
-    if suite.protocol.name != "paper":
+    if not suite.protocol.claims:
         return "<p>They are run by the paper's protocol.</p>"
     parts = [
         (
@@ -268,7 +268,7 @@ def _results(suite: Suite, folder: Path) -> str:
     ]
     for corpus in suite.corpora:
         frame = tables.results(suite, corpus)
-        smoke = tables.is_smoke(suite.preset.name)
+        smoke = presets.is_smoke(suite.preset.name)
         badge = f'<span class="smoke">{tables.SMOKE}</span>' if smoke else ""
         name = html.escape(suite.corpus_name(corpus))
         links = " · ".join(

@@ -79,7 +79,7 @@ def reproduce(
                 suite.store.beside(p.run.folder.parent.name).forget(p.run)
     introduce(suite, home)
     planned = schedule.plan(suite, only, seeds, measured_before(folder))
-    return _report(suite, folder, planned, notebooks and protocol == "paper", bool(only), until)
+    return _report(suite, folder, planned, notebooks, bool(only), until)
 
 
 def _report(
@@ -107,7 +107,7 @@ def _report(
     say.step("tables", lambda: _write_tables(suite, folder))
     say.step("figures", lambda: _write_figures(suite, folder, record))
     executed, problem = [], None
-    if notebooks and suite.data is None and not partial:
+    if notebooks and suite.data is None and suite.protocol.claims and not partial:
         home = suite.store.root.parent
         try:
             say.line("        notebooks")
@@ -132,6 +132,7 @@ def _report(
 def follow(
     preset: str,
     home: Path,
+    reports: Path,
     data: Path | None,
     world: World,
     protocol: ProtocolName = "paper",
@@ -140,7 +141,7 @@ def follow(
     until: float | None = None,
 ) -> None:
     """What the other processes do meanwhile: their share of the training, and wait."""
-    suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
+    suite = open_suite(preset, home, reports, data, protocol, world)
     train.stop_at(until)
     for step in registry.chosen(suite, only, seeds) if only else registry.steps(suite, seeds):
         step.find()
@@ -270,7 +271,7 @@ def _write_tables(suite: Suite, folder: Path) -> None:
             temporary.write_text(
                 metric_tables.metrics_panel(suite).to_csv(index=False), encoding="utf-8"
             )
-    if suite.protocol.name == "paper":
+    if suite.protocol.claims:
         ablation_tables.write(suite, folder / "tables")
     for path in (folder / "results").iterdir():
         if not re.fullmatch(r".+-[0-9a-f]{16}\.json\.gz", path.name):  # not a result that is kept

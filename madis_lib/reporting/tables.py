@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from madis_lib import metrics, paper
+from madis_lib import metrics, paper, presets
 from madis_lib.experiments import evaluate
-from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.evaluate import METRICS, SYSTEM
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.parts import PARTS
 from madis_lib.release.siclip import POOL
 
-SYSTEM = "MaDiS"
 FLOORS = ("mean pose", "random clip", "shuffled text")  # know nothing of the sentence
 CEILING = "tokenizer round trip"  # knows all of it
 REPORTED = {"MaDiS": "madis", "MDLM baseline": "mdlm"}  # rows of the paper's Table 1
@@ -51,11 +50,6 @@ DECIMALS = dict.fromkeys(("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands"
 def legend(frame: pd.DataFrame) -> str:
     """How to read a table of :func:`results`."""
     return LEGEND.format(sibleu=SIBLEU[frame.protocol.iloc[0]])
-
-
-def is_smoke(preset: str) -> bool:
-    """Whether a preset is too small for a verdict on the paper."""
-    return preset not in ("laptop", "rows", "gpu", "paper")
 
 
 def results(suite: Suite, corpus: str) -> pd.DataFrame:
@@ -178,7 +172,7 @@ def markdown(frame: pd.DataFrame) -> str:
 def _title(frame: pd.DataFrame) -> str:
     first = frame.iloc[0]
     title = f"{first.data} (preset {first.preset}, {int(first.n)} sentences)"
-    return f"{title}. {SMOKE.capitalize()}." if is_smoke(first.preset) else title
+    return f"{title}. {SMOKE.capitalize()}." if presets.is_smoke(first.preset) else title
 
 
 def failure_sentence(frame: pd.DataFrame) -> str:
@@ -285,7 +279,7 @@ def targets(suite: Suite) -> pd.DataFrame:
         rows.append({"target": target, "reached": reached, "": "met" if met else "missed"})
 
     beaten = [c for c, frame in frames.items() if not failures(frame)]
-    everywhere = not is_smoke(suite.preset.name)
+    everywhere = not presets.is_smoke(suite.preset.name)
     add(
         "beats mean pose, random clip and shuffled text on every metric"
         + (" and every corpus" if everywhere else " of a corpus"),

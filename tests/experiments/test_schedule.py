@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from madis_lib import train
+from madis_lib import presets, train
 from madis_lib.experiments import registry, schedule, workers
 from madis_lib.experiments.registry import Step
 from madis_lib.experiments.store import BusyRunError, Store
@@ -65,9 +65,9 @@ def test_making_keeps_results_and_repeats_nothing(suite):
     assert all(m["made_now"] for m in made)
     kept = sorted(p.name for p in suite.store.kept.iterdir())
     assert len(kept) == 3 and all(name.startswith("retrieved-") for name in kept)
-    again = schedule.make(
-        suite, [p for p in schedule.plan(suite, ["table6"]) if p.done], lambda step, run: None
-    )
+    titles = {p.step.title for p in planned}
+    there = [p for p in schedule.plan(suite) if p.step.title in titles]
+    again = schedule.make(suite, there, lambda step, run: None)
     assert [m["key"] for m in again] == [m["key"] for m in made]
     assert not any(m["made_now"] for m in again)
 
@@ -150,3 +150,35 @@ def test_a_step_can_be_sent_to_another_process(suite):
     for step in registry.steps(suite):
         assert isinstance(pickle.loads(pickle.dumps(step.find)), partial), step.title
     assert isinstance(replace(registry.steps(suite)[0], title="x"), Step)
+
+
+def test_ablations_of_another_world_need_that_world(suite, monkeypatch):
+    """Then the headline's tokenizer and judge, which can take an hour, are none of their business."""
+    small = replace(tiny.preset(), name="small", corpus=replace(tiny.preset().corpus, test=4))
+    monkeypatch.setitem(presets.PRESETS, "small", lambda: small)
+    large = Suite(replace(tiny.preset(), rows="small"), suite.store.root.parent)
+    steps = {step.title: step for step in registry.chosen(large, ["table3"])}
+    assert {
+        "corpus of the rows",
+        "tokens of the rows",
+        "sign tokenizer of the rows",
+    } <= steps.keys()
+    assert not {"corpus", "sign tokenizer", "tokens", "pretraining"} & steps.keys()
+    assert steps["corpus of the rows"].find().result["sentences"]["csl"]["test"] == 4
+    seen = set()
+    for step in registry.steps(large):
+        assert set(step.needs) <= seen, step.title
+        seen.add(step.title)
+
+
+def test_what_a_kept_result_was_made_from_is_not_made_again(suite):
+    names = [p.step.title for p in schedule.plan(suite, ["table6"])]
+    kept = {"retrieval, SignWorld csl, Baseline (CLIP)"}
+    rest = [s.title for s in registry.chosen(suite, ["table6"], done=kept)]
+    assert set(names) == set(rest)  # others still need that SiCLIP
+    every = {t for t in names if t.startswith("retrieval")}
+    assert [s.title for s in registry.chosen(suite, ["table6"], done=every | {"x"})] == [
+        t for t in names if t.startswith(("retrieval", "SiCLIP", "corpus"))
+    ]  # SiCLIP is of Table 6 itself
+    only = registry.chosen(suite, ["fig9"], done={f"Fig. 9, {n}, seed 0" for n in ("none", "utc")})
+    assert len(only) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from madis_lib import paper
+from madis_lib import paper, presets
 from madis_lib.experiments import evaluate
 from madis_lib.reporting import metric_tables, tables
 
@@ -132,7 +132,7 @@ def test_targets_are_judged_and_a_miss_is_called_one(suite, monkeypatch):
     missed = tables.targets(suite)
     assert list(missed[""]) == ["missed", "missed"]
     monkeypatch.setattr(tables, "failures", lambda frame: [])
-    monkeypatch.setattr(tables, "is_smoke", lambda preset: False)
+    monkeypatch.setattr(presets, "is_smoke", lambda preset: False)
     monkeypatch.setattr(tables, "_estimate", lambda frame, system, metric: 10.0)
     met = tables.targets(suite)
     assert list(met[""]) == ["met", "met", "met"] and "10 / 10 / 10 %" in set(met.reached)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from madis_lib import attention
-from madis_lib.experiments import bidirectional, evaluate, steps
+from madis_lib.experiments import bidirectional, evaluate, sweep
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures import style
@@ -20,7 +20,7 @@ from madis_lib.systems.madis import encode_texts
 
 QUALITY = ("sibleu_hands", "dtw_hands", "gloss_error")
 TOP = 3  # heads that the paper shows
-Systems = Callable[[Suite, str], Sequence[steps.Contestant]]
+Systems = Callable[[Suite, str], Sequence[sweep.Contestant]]
 
 
 @style.styled
@@ -29,7 +29,7 @@ def fig6(suite: Suite, systems: Systems | None = None) -> Figure:
     import matplotlib.pyplot as plt
 
     runs = {
-        c: steps.steps_sweep(suite, c, None if systems is None else systems(suite, c))
+        c: sweep.steps_sweep(suite, c, None if systems is None else systems(suite, c))
         for c in suite.corpora
     }
     points = {c: r.result["points"] for c, r in runs.items()}
@@ -61,7 +61,7 @@ def _draw_curves(axes: Axes, points: list[dict], metric: str, corpus: str) -> li
     rows = []
     for i, name in enumerate(dict.fromkeys(p["system"] for p in points)):
         mine = [p for p in points if p["system"] == name]
-        x = [steps.speed(p) for p in mine]
+        x = [sweep.speed(p) for p in mine]
         y = [evaluate.summary(p["scores"], metric) for p in mine]
         colour = style.SERIES[i]
         axes.plot([v.estimate for v in x], [v.estimate for v in y], "-o", ms=4.5, color=colour,
@@ -79,7 +79,7 @@ def _draw_curves(axes: Axes, points: list[dict], metric: str, corpus: str) -> li
             rows.append({
                 "corpus": corpus, "system": name, "tokens_per_step": p["tokens_per_step"],
                 "metric": metric, "value": b._asdict(), "effective_per_second": a._asdict(),
-                "places_per_second": steps.speed(p, "places")._asdict(),
+                "places_per_second": sweep.speed(p, "places")._asdict(),
             })  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

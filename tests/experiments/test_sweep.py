@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from madis_lib.experiments import bidirectional, steps
-from madis_lib.experiments.steps import Contestant
+from madis_lib.experiments import bidirectional, sweep
+from madis_lib.experiments.sweep import Contestant
 from madis_lib.reporting.figures import speed as figures
 from madis_lib.systems.madis import encode_texts
 
 
 def test_every_point_is_scored_and_timed(suite):
-    run = steps.steps_sweep(suite, "csl")
+    run = sweep.steps_sweep(suite, "csl")
     points = run.result["points"]
     size = suite.preset.model.max_tokens
     assert [p["tokens_per_step"] for p in points] == [1, 2, 3, 4, 6, 10]  # 17 leaves 2 steps for 3
@@ -17,13 +17,13 @@ def test_every_point_is_scored_and_timed(suite):
         n = len(suite.texts("csl", "test"))
         assert len(p["seconds"]) == len(p["scores"]["dtw_body"]) == n and min(p["seconds"]) > 0
         assert p["places"] == [size] * n and all(0 < t <= size for t in p["tokens"])
-        both = [steps.speed(p, count).estimate for count in ("tokens", "places")]
+        both = [sweep.speed(p, count).estimate for count in ("tokens", "places")]
         assert 0 < both[0] <= both[1]
-    assert steps.steps_sweep(suite, "csl").key == run.key
+    assert sweep.steps_sweep(suite, "csl").key == run.key
 
 
 def test_at_the_presets_own_step_the_scores_are_those_of_the_table(suite):
-    points = steps.steps_sweep(suite, "csl").result["points"]
+    points = sweep.steps_sweep(suite, "csl").result["points"]
     mine = next(p for p in points if p["tokens_per_step"] == suite.preset.tokens_per_step)
     table = suite.evaluated("csl").result["scores"]["MaDiS"]
     np.testing.assert_allclose(mine["scores"]["dtw_body"], table["dtw_body"], rtol=1e-4)
@@ -33,9 +33,9 @@ def test_at_the_presets_own_step_the_scores_are_those_of_the_table(suite):
 def test_a_system_that_stops_at_the_end_counts_no_canvas(suite):
     truth = dict(zip(suite.texts("csl", "test"), suite.tokens("csl", "test"), strict=True))
     rival = Contestant("truth", suite.tokens_run, lambda: lambda text, k: truth[text], (1,))
-    above = steps.madis_above(suite, "csl", 0.5)
-    systems = [steps.madis(suite, "csl", (4,)), rival, above, steps.madis(suite, "csl", (4,), True)]
-    found = steps.steps_sweep(suite, "csl", systems).result["points"]
+    above = sweep.madis_above(suite, "csl", 0.5)
+    systems = [sweep.madis(suite, "csl", (4,)), rival, above, sweep.madis(suite, "csl", (4,), True)]
+    found = sweep.steps_sweep(suite, "csl", systems).result["points"]
     assert [(p["system"], p["tokens_per_step"]) for p in found] == [
         ("MaDiS", 4), ("truth", 1), ("MaDiS, above 0.5", 1), ("MaDiS, coarse canvases", 4),
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_a_system_that_stops_at_the_end_counts_no_canvas(suite):
 
 
 def test_the_figure_holds_a_point_for_each_metric_and_setting(suite):
-    data = figures.fig6(suite, lambda s, c: [steps.madis(s, c, (2, 4))]).data["points"]
+    data = figures.fig6(suite, lambda s, c: [sweep.madis(s, c, (2, 4))]).data["points"]
     assert len(data) == len(suite.corpora) * len(figures.QUALITY) * 2
     assert {r["metric"] for r in data} == set(figures.QUALITY)
 
