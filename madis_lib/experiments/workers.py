@@ -29,6 +29,7 @@ from madis_lib.train import OutOfTimeError
 
 Key = TypeVar("Key", bound=Hashable)
 Job = Callable[[], Any]
+ALIVE = 2.0  # seconds after which it is asked whether all workers live
 BUSY_PAUSE = 1.0  # seconds before anything is asked for again
 
 
@@ -87,7 +88,11 @@ def side_by_side(
                     running[pool.submit(_timed, job)] = name, job
             if not running:
                 break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, timeout=ALIVE, return_when=FIRST_COMPLETED).done
+            # a pool that grows while it works can miss that a worker died (seen in Python 3.11)
+            if not done and any(not process.is_alive() for process in pool._processes.values()):
+                raise BrokenProcessPool
+            for future in done:
                 name, job = running.pop(future)
                 try:
                     seconds = future.result()

@@ -79,8 +79,10 @@ def die() -> None:
 
 def test_a_killed_worker_is_told_and_stops_the_others(tmp_path):
     jobs = [("slow", partial(wait, tmp_path / "slow", 600)), ("killed", die)]
+    begun = time.monotonic()
     with pytest.raises(ChildProcessError, match="lack of memory; run the same command again"):
         list(side_by_side(jobs, workers=2))
+    assert time.monotonic() - begun < 60
     if (tmp_path / "slow").exists():
         assert gone(wait_for(tmp_path / "slow"))
 
