@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from madis_lib import body as bodies
 from madis_lib import paper, presets
 from madis_lib.experiments import embedding, gates
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite, encode
 from madis_lib.train import one_thread
-
-if TYPE_CHECKING:
-    from madis_lib.experiments.suite import Suite
 
 CORPUS = "csl"  # of all the paper's ablations
 WATCHED = 60  # sentences of val, signed ten times in a training
@@ -152,28 +150,34 @@ def watched(suite: Suite, seed: int, name: str) -> Run:
     return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
-def measured(suite: Suite, row: Row, seed: int) -> Run:
-    """A row, trained and scored sentence by sentence on the test set.
+def measured(suite: Suite, row: Row, seed: int, corpus: str = CORPUS) -> Run:
+    """A row, trained and scored sentence by sentence on the test set (:func:`scored`)."""
+    return scored(suite, suite.row(True, seed, **row.changes), corpus)
+
+
+def scored(suite: Suite, variant: Suite, corpus: str) -> Run:
+    """The model of a variant of ``suite``, trained and scored sentence by sentence.
 
     The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
     (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
     """
-    variant = suite.row(True, seed, **row.changes)
     p, body = variant.preset, bodies.load()
     config = {
-        "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
+        "system": variant.named.finetuned(corpus), "corpus": corpus, "split": "test",
         "tokens_per_step": p.tokens_per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
     }  # fmt: skip
 
     def work(_: Path) -> dict[str, Any]:
         n = p.row_sentences
-        system = variant.system(CORPUS)
+        system = variant.system(corpus)
         with one_thread():
-            signed = variant.protocol.sign(system, suite.texts(CORPUS, "test")[:n], p.method)
+            signed = variant.protocol.sign(system, suite.texts(corpus, "test")[:n], p.method)
+        motion = [s.features for s in signed]
         scores = score(
-            [s.features for s in signed], [s.tokens for s in signed], _truth(suite, n), body,
-            suite.oracle(CORPUS), similarity=embedding.load(suite).similarity,
+            motion, [s.tokens for s in signed], reference(suite, corpus), body, suite.oracle(corpus),
+            similarity=embedding.load(suite).similarity,
+            retokenised=encode(suite.tokenizer, motion),
         )  # fmt: skip
         count = {
             "all": sum(x.numel() for x in system.model.parameters()),
@@ -185,11 +189,12 @@ def measured(suite: Suite, row: Row, seed: int) -> Run:
         }
         return {"scores": scores, "sentences": len(signed), "parameters": count, "updates": updates}
 
-    return suite.store.run(f"row-{CORPUS}", config, ("sampler", "metrics", "signworld"), work)
+    return suite.store.run(f"row-{corpus}", config, ("sampler", "metrics", "signworld"), work)
 
 
-def _truth(suite: Suite, n: int | None) -> Reference:
-    whole = suite.reference(CORPUS)
+def reference(suite: Suite, corpus: str) -> Reference:
+    """The true signing of the test sentences on which rows are scored."""
+    whole, n = suite.reference(corpus), suite.preset.row_sentences
     glosses = None if whole.glosses is None else whole.glosses[:n]
     texts = None if whole.texts is None else whole.texts[:n]
     return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
