@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from madis_lib import body as bodies
-from madis_lib import paper, presets, train
+from madis_lib import presets, train
 from madis_lib.data import signworld
 from madis_lib.experiments import ablations, embedding
 from madis_lib.experiments.ablations import CORPUS, FULL, OURS

@@ -577,10 +577,9 @@ class Suite:
     def _bounds(self, corpus: str, reference: Reference, generated):
         """:meth:`bounds`, and every sentence with another's signing."""
         other = np.roll(np.arange(len(reference.features)), 1)
-        found = self.bounds(corpus, reference)
-        ceiling = found.popitem()
-        found["shuffled text"] = tuple([items[i] for i in other] for items in generated)
-        return found | dict([ceiling])
+        motion, tokens = ([items[i] for i in other] for items in generated)
+        *floors, ceiling = self.bounds(corpus, reference).items()
+        return dict([*floors, ("shuffled text", (motion, tokens)), ceiling])
 
     def bounds(
         self, corpus: str, reference: Reference

@@ -50,8 +50,7 @@ MDLM = replace(
 
 def vocab_for(text: PreTrainedTokenizerBase, codes: tuple[int, ...]) -> Vocab:
     """The id layout for a text tokenizer and three codebooks."""
-    body, left, right = codes
-    return Vocab(len(text), text.eos_token_id, text.pad_token_id, (body, left, right))
+    return Vocab(len(text), text.eos_token_id, text.pad_token_id, codes)
 
 
 def encode_texts(text: PreTrainedTokenizerBase, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:

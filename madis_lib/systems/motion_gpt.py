@@ -28,9 +28,8 @@ CARD = Card(
     "one code of the whole body, from left to right",
     (
         "tiny layers of mBART's kind, from random weights, in place of Flan-T5",
-        "trained on text to motion and motion to text, then on text to motion; no motion prediction, "
-        "no templates: a tag names the task",
-        "one training on all corpora, then one on the corpus it signs, as MaDiS has",
+        "a tag names the task, text to motion or motion to text; no templates, no motion prediction",
+        "trained on both tasks and all corpora, then to sign one corpus, as MaDiS is",
         "a sentence has at least one sign",
     ),
 )

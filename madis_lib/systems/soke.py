@@ -50,15 +50,10 @@ class SOKE(nn.Module):
         d = config.hidden_size
         self.embed = nn.Embedding(self.tags + len(LANGUAGES), d)
         nn.init.normal_(self.embed.weight, std=d**-0.5)  # rows are also the output layer
-        self.stack = stacks.STACKS[stack](config)
+        self.stack: stacks.Stack = stacks.STACKS[stack](config)
         self.register_buffer("weights", torch.tensor([1 - 2 * HANDS, HANDS, HANDS]))
 
     weights: Tensor
-
-    @property
-    def blocks(self) -> list[nn.Module]:
-        """None to shard one at a time."""
-        return []
 
     def embed_triples(self, ids: Tensor) -> Tensor:
         """E_i: ``[..., 3] -> [..., d]``."""
@@ -209,26 +204,18 @@ def card_of(stack: str, dictionary: bool) -> Card:
     """What is built here under SOKE's name."""
     name = {"mbart": "SOKE (mBART)", "qwen3": "SOKE (Qwen3)"}[stack]
     deviations = [
-        "tiny, from random weights"
-        if stack == "qwen3"
-        else "tiny layers of mBART's kind, from "
-        "random weights, with the text tokenizer of the other rows",
-        "one training on all corpora, then one on the corpus it signs, as MaDiS has; SOKE has one for "
-        "all",
+        "tiny, from random weights, with the text tokenizer of the other rows",
+        "trained on all corpora, then on the one it signs, as MaDiS is; SOKE is one model for all",
         "a = 1/3 as in its paper; its release has 0.4",
-        "the body alone ends a sentence, for each sentence by itself; the release ends a whole batch",
+        "the body ends a sentence, each by itself; the release ends all of a batch at once",
     ]
     if stack == "qwen3":
         deviations.append("no code of this variant was published: the order of the prompt is ours")
     if dictionary:
-        deviations.append(
-            "a marker takes the place of the words before a dictionary sign; words are looked up in "
-            "the sentence, the release has a list of them for each sample"
-        )
+        deviations.append("words are looked up in the sentence; the release has a list by sample")
+        deviations.append("a marker before each sign, in place of the words in the release")
     else:
-        deviations.append("without the dictionary")
+        name += ", no dictionary"
     source = "Zuo et al., ICCV 2025" + (", put on Qwen3 by MaDiS §4.1" if stack == "qwen3" else "")
-    return Card(
-        name if dictionary else f"{name}, no dictionary", source,
-        "three parts of a position at once, from left to right", tuple(deviations), dictionary,
-    )  # fmt: skip
+    order = "three parts of a position at once, from left to right"
+    return Card(name, source, order, tuple(deviations), dictionary)

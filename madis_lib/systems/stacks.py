@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,7 @@ from madis_lib.presets import ModelConfig
 PROMPT = 256  # longest prompt, in tokens; SOKE truncates there
 
 
-@dataclass
+@dataclass(frozen=True)
 class Memory:
     """What a stack keeps of a batch between two steps."""
 
@@ -32,22 +31,25 @@ class Memory:
     encoded: Tensor | None = None  # the prompt as the encoder left it, [B, Lt, d]
 
 
-class Stack(Protocol):
+class Stack(nn.Module):
     """Embeddings to hidden states; the prompt ``[B, Lt, d]`` is padded on the right."""
 
-    def __call__(self, prompt: Tensor, valid: Tensor, signs: Tensor) -> Tensor:
-        """Hidden states ``[B, L, d]`` of ``signs [B, L, d]``, each seeing the prompt and those
+    def forward(self, prompt: Tensor, valid: Tensor, signs: Tensor) -> Tensor:
+        """Hidden states ``[B, L, d]`` of ``signs [B, L, d]``, each of which sees the prompt and those
         before it.
         """
+        raise NotImplementedError
 
     def read(self, prompt: Tensor, valid: Tensor) -> Memory:
         """Read the prompt."""
+        raise NotImplementedError
 
     def step(self, memory: Memory, sign: Tensor) -> Tensor:
         """Hidden state ``[B, 1, d]`` of one more position ``[B, 1, d]``."""
+        raise NotImplementedError
 
 
-class CausalStack(nn.Module):
+class CausalStack(Stack):
     """Decoder only: prompt and signs are one sequence through a causal Qwen3."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -75,7 +77,7 @@ class CausalStack(nn.Module):
         return self.backbone(sign, seen, positions, causal=True, cache=memory.cache)
 
 
-class EncoderDecoderStack(nn.Module):
+class EncoderDecoderStack(Stack):
     """mBART: an encoder reads the prompt in both directions, a decoder looks at it.
 
     Half as many layers in each, rounded up, so that it has about as many weights.
@@ -129,10 +131,7 @@ class EncoderDecoderStack(nn.Module):
         ).last_hidden_state
 
 
-STACKS: dict[str, Callable[[ModelConfig], nn.Module]] = {
-    "qwen3": CausalStack,
-    "mbart": EncoderDecoderStack,
-}
+STACKS = {"qwen3": CausalStack, "mbart": EncoderDecoderStack}
 
 
 @torch.no_grad()
@@ -166,10 +165,7 @@ def decode(
     lengths = torch.zeros(len(start), dtype=torch.int64, device=start.device)
     found: list[Tensor] = []
     while len(found) < most and not bool(ended.all()):
-        if cache:
-            hidden = stack.step(memory, written[:, -1:])
-        else:
-            hidden = stack(prompt, valid, written)
+        hidden = stack.step(memory, written[:, -1:]) if cache else stack(prompt, valid, written)
         ids, end = choose(hidden[:, -1], len(found))
         ended = ended | end
         lengths += ~ended
