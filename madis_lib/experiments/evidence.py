@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from madis_lib import metrics, presets
-from madis_lib.experiments import ablations, back_translation, computed, embedding, gates
+from madis_lib.experiments import ablations, back_translation, computed, embedding, gates, rivals
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
 from madis_lib.experiments.contrasts import AVERAGES, RESAMPLES, ScoredRows
 from madis_lib.experiments.evaluate import SYSTEM
@@ -85,6 +85,8 @@ class Measured:
 
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":
+            if runs := rivals.finished(self.suite, corpus):
+                return _rows_of(runs)
             with self.suite.store.only_finding():
                 try:
                     found = self.suite.evaluated(corpus).result["scores"][SYSTEM]
@@ -94,8 +96,7 @@ class Measured:
         if corpus != CORPUS:
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])
-        scores = {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
-        return ScoredRows(scores) if scores else None
+        return _rows_of(runs) if runs else None
 
     def _recall(
         self, weights: Mapping[str, float], corpus: str, metric: str
@@ -141,6 +142,12 @@ class Measured:
                 except UnfinishedRunError:
                     continue
         return found
+
+
+def _rows_of(runs: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
+    return ScoredRows(
+        {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
+    )
 
 
 def _hits(run: Run, metric: str) -> np.ndarray:

@@ -28,8 +28,9 @@ from madis_lib.experiments.store import CHECKPOINT, Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite, encode
 from madis_lib.experiments.sweep import Contestant, Sign
 from madis_lib.systems import dictionary, madis, motion_gpt, soke
-from madis_lib.systems.base import Card, Example, Stage, TrainableSystem
+from madis_lib.systems.base import Card, Example, Stage, System, TrainableSystem
 from madis_lib.systems.dictionary import SignDictionary
+from madis_lib.systems.madis import MDLMSystem
 from madis_lib.systems.motion_gpt import MotionGPTSystem
 from madis_lib.systems.soke import SOKESystem
 from madis_lib.tokenizer import Tokenizer
@@ -66,7 +67,6 @@ ROWS = {
         Row("madis", madis.CARD),
     )
 }
-MASKED = ("mdlm", "madis")
 
 
 def rows(suite: Suite) -> list[Row]:
@@ -203,12 +203,17 @@ def mdlm(suite: Suite, seed: int) -> Suite:
     return suite.variant(size, seed, **MDLM)
 
 
-def system(suite: Suite, key: str, corpus: str, seed: int) -> TrainableSystem:
-    """A trained autoregressive row."""
-    found = untrained(suite, key, corpus, seed)
-    _load(found, trained(suite, key, corpus, seed))
-    found.model.eval()
-    return found
+def system(suite: Suite, key: str, corpus: str, seed: int) -> System:
+    """A trained row."""
+    if key == "madis":
+        return suite.row(True, seed).system(corpus)
+    if key == "mdlm":
+        found = mdlm(suite, seed).system(corpus)
+        return MDLMSystem(found.tokenizer, found.text, found.model, found.steps)
+    made = untrained(suite, key, corpus, seed)
+    _load(made, trained(suite, key, corpus, seed))
+    made.model.eval()
+    return made
 
 
 # -- measuring --------------------------------------------------------------------------------------
