@@ -134,23 +134,12 @@ def caption(found: pd.DataFrame) -> str:
 
 def markdown(found: pd.DataFrame) -> str:
     """The table with its caption and note, in Markdown."""
-    wide = grid(found, plain_cell)
-    lines = [list(wide.columns), ["---"] * wide.shape[1], *wide.to_numpy().tolist()]
-    body = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-    return f"### {caption(found)}\n\n{body}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table."""
-    wide = grid(found, tex_cell)
-    escape = tables.TEX
-    lines = [r"\begin{tabular}{l" + "r" * (wide.shape[1] - 1) + "}", r"\toprule"]
-    lines.append(" & ".join(c.translate(escape) for c in wide.columns) + r" \\")
-    lines.append(r"\midrule")
-    for label, *cells in wide.to_numpy().tolist():
-        lines.append(" & ".join([label.translate(escape), *map(str, cells)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    return f"% {caption(found)} {NOTE}\n" + "\n".join(lines) + "\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
 
 
 def gate_weights(suite: Suite) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from madis_lib.files import atomic_write
 from madis_lib.render.player import player_html
 from madis_lib.reporting import (
     ablation_tables,
+    comparison,
     equations,
     figures,
     metric_tables,
@@ -41,6 +42,7 @@ SECTIONS = {
     "claims": "The paper's claims",
     "signing": "See it sign",
     "results": "Results",
+    "comparison": "Comparison with other systems (Table 1)",
     "ablations": "Ablations (Tables 2 to 4, α)",
     "method": "The method in five formulas",
     "figures": "Figures",
@@ -70,6 +72,7 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
         "claims": _claims(suite, folder, record),
         "signing": _signing(suite, folder),
         "results": _results(suite, folder),
+        "comparison": _comparison(suite),
         "ablations": _ablations(suite),
         "method": _method(),
         "figures": _figures(folder),
@@ -160,6 +163,36 @@ def _inline(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight")
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _comparison(suite: Suite) -> str:
+    if not suite.protocol.claims:
+        return "<p>It is run by the paper's protocol.</p>"
+    parts = [
+        (
+            "<p>MaDiS and the systems the paper compares it with, each built here and trained for as "
+            "many updates, on the same sentences. What each row is, and where it differs from the "
+            f'published system, stands below.</p><p class="note">{html.escape(comparison.NOTE)}</p>'
+        )
+    ]
+    for corpus in suite.corpora:
+        frame = comparison.frame(suite, corpus)
+        if frame.empty:
+            parts.append(
+                f"<p>{html.escape(suite.corpus_name(corpus))}: not measured with the preset "
+                f"{html.escape(suite.preset.name)}.</p>"
+            )
+            continue
+        links = " · ".join(
+            f'<a href="tables/table1-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
+        )
+        wide = comparison.grid(frame, comparison.html_cell)
+        parts.append(
+            f"<h3>{html.escape(comparison.caption(frame))}</h3>{_table(wide, safe=True)}"
+            f'<p class="note">{links}</p>'
+        )
+    cards = _table(comparison.cards(suite))
+    return "\n".join([*parts, "<details><summary>What each row is</summary>", cards, "</details>"])
 
 
 def _ablations(suite: Suite) -> str:

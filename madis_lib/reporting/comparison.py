@@ -1,0 +1,205 @@
+"""Table 1: MaDiS, the systems it is compared with and the bounds, at one budget; the paper beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from madis_lib import paper, presets
+from madis_lib.experiments import ablations, rivals
+from madis_lib.experiments.ablations import OURS
+from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite
+from madis_lib.files import atomic_write
+from madis_lib.reporting import tables
+
+SHOWN = (
+    "dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", *tables.RETOKENISED, "r1", "gloss_error",
+)  # fmt: skip
+NOT_IMPLEMENTED = "not implemented yet"
+BOUND = "bound"
+NOTE = (
+    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. ✓ MaDiS is "
+    "better than this row, ✗ it is worse, – the two are not separated: the interval of the difference, "
+    "paired by seed and sentence and not corrected for the number of comparisons; the scoreboard's "
+    "verdicts are. Updates: on all corpora + on this one; every row has the same sentences, batch and "
+    "number of updates in all. SiBLEU of S-MotionGPT is of its one stream, and not comparable with that "
+    "of three; re-tokenised SiBLEU is, which encodes the motion of every row with MaDiS's tokenizer. As "
+    "reported: the paper's, on real data and at full size."
+)
+
+
+def frame(suite: Suite, corpus: str) -> pd.DataFrame:
+    """A tidy table of a corpus: one row for each system and metric; empty where nothing is measured.
+
+    Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; "not
+    implemented yet"), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
+    (✓, ✗ or –), reported.
+    """
+    world, runs = ablations.world(suite), rivals.finished(suite, corpus)
+    if not runs:
+        return pd.DataFrame()
+    bounds, seeds = _bounds(world, corpus), sorted({s for of in runs.values() for s in of})
+    scores = {key: {s: r.result["scores"] for s, r in of.items()} for key, of in runs.items()}
+    scores |= {name: dict.fromkeys(seeds, found) for name, found in bounds.items()}
+    scored = ScoredRows(scores)
+    common = {
+        "preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
+    }  # fmt: skip
+    lines = [
+        common | of | cell for of in _systems(runs, bounds) for cell in _cells(scored, corpus, of)
+    ]
+    return pd.DataFrame(lines)
+
+
+def _systems(runs: dict[str, dict[int, Run]], bounds: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is told of every line: the bounds, then the paper's rows in its order, each before ours
+    of the same kind.
+    """
+    nothing: dict[str, Any] = {"parameters": np.nan, "updates": "", "seeds": 0, "n": 0}
+    found = [nothing | {"row": name, "label": name, "place": BOUND} for name in bounds]
+    for row in paper.TABLE_1.rows:
+        if row.key not in rivals.ROWS:
+            place = {"row": row.key, "label": row.label, "place": NOT_IMPLEMENTED}
+            found.append(nothing | place)
+        for built in (r for r in rivals.ROWS.values() if r.key.startswith(row.key)):
+            if built.key in runs:
+                found.append(_built(built, runs[built.key]))
+    return found
+
+
+def _built(row: rivals.Row, runs: dict[int, Run]) -> dict[str, Any]:
+    first = next(iter(runs.values())).result
+    updates = f"{first['updates']['pretraining']} + {first['updates']['finetuning']}"
+    return {
+        "row": row.key, "label": row.label, "place": row.place,
+        "parameters": first["parameters"]["all"], "updates": updates, "seeds": len(runs),
+        "n": first["sentences"],
+    }  # fmt: skip
+
+
+def _cells(scored: ScoredRows, corpus: str, of: dict[str, Any]) -> list[dict[str, Any]]:
+    cells = []
+    for metric in SHOWN:
+        found, better = scored.contrast({of["row"]: 1}, metric), ""
+        interval = (np.nan,) * 3 if found is None else found.interval()
+        sign = METRICS[metric].better
+        gap = scored.contrast({"madis": sign, of["row"]: -sign}, metric)
+        if gap is not None and of["row"] != "madis":
+            low, high = gap.interval()[1:]
+            better = tables.MARK[True if low > 0 else False if high < 0 else None]
+        estimate, low, high = interval
+        cells.append(
+            {"metric": metric, "unit": METRICS[metric].unit, "estimate": estimate, "low": low}
+            | {"high": high, "madis_better": better, "reported": _reported(of, corpus, metric)}
+        )
+    return cells
+
+
+def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
+    table, column = paper.TABLE_1, f"{corpus}.{metric}"
+    if of["place"] in (OURS, BOUND) or column not in {c.key for c in table.columns}:
+        return ""
+    return table.printed(of["row"], column)
+
+
+def _bounds(world: Suite, corpus: str) -> dict[str, dict[str, Any]]:
+    with world.store.only_finding():
+        try:
+            return rivals.bounds(world, corpus).result["scores"]
+        except UnfinishedRunError:
+            return {}
+
+
+def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
+    """Systems down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+    lines = []
+    for _, group in found.groupby("row", sort=False):
+        first = group.iloc[0]
+        label = f"{first.label} ({first.place})" if first.place else str(first.label)
+        known = pd.notna(first.parameters)
+        line = {
+            "system": label, "parameters": f"{int(first.parameters):,}" if known else "",
+            "updates": first.updates, "seeds": str(first.seeds) if first.seeds else "",
+        }  # fmt: skip
+        for _, row in group.iterrows():
+            line[tables.heading(row.metric)] = cell(row)
+        for _, row in group.iterrows():
+            if f"{row.corpus}.{row.metric}" in {c.key for c in paper.TABLE_1.columns}:
+                line[f"{METRICS[row.metric].label}, as reported"] = row.reported
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def plain_cell(row: pd.Series) -> str:
+    """``5.99 [5.70, 6.31] ✓``; empty where nothing was measured."""
+    if pd.isna(row.estimate):
+        return ""
+    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    return f"{value} [{low}, {high}] {row.madis_better}".strip()
+
+
+def html_cell(row: pd.Series) -> str:
+    """As :func:`plain_cell`, in HTML."""
+    if pd.isna(row.estimate):
+        return ""
+    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    return f'{value} {row.madis_better} <span class="soft">[{low}, {high}]</span>'
+
+
+def tex_cell(row: pd.Series) -> str:
+    """As :func:`plain_cell`, in LaTeX."""
+    if pd.isna(row.estimate):
+        return ""
+    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    mark = row.madis_better.translate(tables.TEX)
+    return rf"{value} {{\scriptsize[{low}, {high}]}} {mark}".strip()
+
+
+def caption(found: pd.DataFrame) -> str:
+    """What the table holds, and on what."""
+    first = found.iloc[0]
+    told = f"{paper.TABLE_1.place}: {paper.TABLE_1.title}. {first['data']}, preset {first.preset}, "
+    told += f"{found.n.max()} test sentences."
+    smoke = presets.is_smoke(str(first.preset))
+    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
+
+
+def cards(suite: Suite) -> pd.DataFrame:
+    """What each row that is built here is, and where it differs from the published system."""
+    rows = rivals.rows(ablations.world(suite))
+    return pd.DataFrame(
+        {
+            "system": row.label, "source": row.card.source, "tokens": row.card.tokens,
+            "differs": "; ".join(row.card.deviations),
+        }
+        for row in rows
+    )  # fmt: skip
+
+
+def markdown(found: pd.DataFrame) -> str:
+    """The table with its caption and note, in Markdown."""
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
+
+
+def latex(found: pd.DataFrame) -> str:
+    """A booktabs table; needs the packages booktabs and amssymb."""
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
+
+
+def write(suite: Suite, folder: Path) -> None:
+    """Table 1 of every corpus of which a row is finished, as csv, md and tex."""
+    for corpus in suite.corpora:
+        found = frame(suite, corpus)
+        if found.empty:
+            continue
+        texts = {"csv": found.to_csv(index=False), "md": markdown(found), "tex": latex(found)}
+        for suffix, text in texts.items():
+            with atomic_write(folder / f"table1-{corpus}.{suffix}") as temporary:
+                temporary.write_text(text, encoding="utf-8")
