@@ -205,6 +205,11 @@ def summary(scores: dict[str, Any], metric: str, resamples: int = 1000) -> metri
     )
 
 
+def median_index(errors: np.ndarray) -> int:
+    """Index of the (lower) median error; of equal ones the first."""
+    return int(np.argsort(errors, kind="stable")[(len(errors) - 1) // 2])
+
+
 def difference(
     a: dict[str, Any], b: dict[str, Any], metric: str, resamples: int = 1000
 ) -> metrics.Interval:

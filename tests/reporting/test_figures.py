@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from madis_lib import utc
-from madis_lib.experiments import agreement, panel
+from madis_lib.experiments import agreement, evaluate, panel
 from madis_lib.reporting import figures
 from madis_lib.reporting.figures import examples, gates, masked, metrics, orders, pivots, style
 from madis_lib.systems.madis import MaDiSSystem
@@ -30,8 +30,8 @@ def test_figures_are_the_same_each_time(suite, tmp_path):
 
 def test_the_median_sentence_has_half_the_errors_on_each_side():
     errors = np.array([0.9, 0.1, 0.5, 0.5, 0.2])
-    assert examples.median_index(errors) == 2
-    assert examples.median_index(np.array([3.0, 1.0, 2.0, 4.0])) == 2  # the lower of the middle two
+    assert evaluate.median_index(errors) == 2
+    assert evaluate.median_index(np.array([3.0, 1.0, 2.0, 4.0])) == 2  # the lower of the middle two
 
 
 def test_the_example_is_the_stored_result(suite):
