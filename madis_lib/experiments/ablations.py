@@ -8,14 +8,14 @@ noise, not the corpus, the sign tokenizer or the judges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from madis_lib import body as bodies
 from madis_lib import paper, presets
-from madis_lib.experiments import embedding, gates
+from madis_lib.experiments import embedding, gates, reconstruction
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.train import one_thread
@@ -146,6 +146,11 @@ def gated(suite: Suite, seed: int) -> Run:
     return gates.measured(suite.row(True, seed), CORPUS)
 
 
+def rebuilt(suite: Suite, seed: int) -> Run:
+    """Signs rebuilt from partly masked tokens after the rows' pretraining (Fig. 8)."""
+    return reconstruction.measured(suite.row(True, seed), CORPUS)
+
+
 def watched(suite: Suite, seed: int, name: str) -> Run:
     """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
     sentences = suite.preset.row_sentences or WATCHED
@@ -195,13 +200,13 @@ def _truth(suite: Suite, n: int | None) -> Reference:
     return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
 
 
-def gates_finished(suite: Suite) -> dict[int, Run]:
-    """The runs of Table 5 by seed: those that are there."""
+def by_seed(suite: Suite, find: Callable[[Suite, int], Run]) -> dict[int, Run]:
+    """What ``find(world, seed)`` finds for each seed of the rows: those runs that are there."""
     inside, found = world(suite), {}
     with inside.store.only_finding():
         for seed in inside.preset.seeds:
             try:
-                found[seed] = gated(inside, seed)
+                found[seed] = find(inside, seed)
             except UnfinishedRunError:
                 continue
     return found

@@ -15,6 +15,13 @@ AVERAGES = {m: (f"{m}_body", f"{m}_hands") for m in ("dtw", "sibleu")}
 RESAMPLES = 1000
 
 
+def estimate_of_mean(values: np.ndarray) -> metrics.Estimate:
+    """Mean over sentences of ``values`` ``[seeds, sentences]``, seeds and sentences both counted."""
+    n = values.shape[1]
+    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+    return metrics.nested_estimate(values.mean(1), values[:, drawn].mean(2).T, n)
+
+
 class ScoredRows:
     """Rows of an artefact on one corpus: several seeds each, all on the same sentences.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from madis_lib import paper
 from madis_lib.experiments import ablations, back_translation, embedding, panel
 from madis_lib.experiments.evaluate import SYSTEM
@@ -134,7 +136,7 @@ def _scores(suite: Suite) -> list[Step]:
 
 
 def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
-    """Rows of Tables 2-4 and of the alpha study, and the two curves of Fig. 9, seed by seed."""
+    """Rows of Tables 2-4 and of the alpha study, Fig. 8's errors, Fig. 9's curves, seed by seed."""
     if ablations.CORPUS not in suite.corpora or not suite.protocol.claims:
         return []
     world, of = ablations.world(suite), ""
@@ -153,6 +155,11 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
         found.append(
             Step(start, partial(ablations.pretrained, world, seed), _told_training, (tokens,),
                  row=True)
+        )  # fmt: skip
+        found.append(
+            Step(f"Fig. 8, masked reconstruction, seed {seed}",
+                 partial(ablations.rebuilt, world, seed), _told_rebuilt, (start,), ("fig8",), True,
+                 True)
         )  # fmt: skip
         for row, artefacts in ablations.distinct_rows():
             needs = (judge, tokens if "levels" in row.changes else start)
@@ -249,6 +256,12 @@ def _told_row(run: Run) -> str:
 def _told_curve(run: Run) -> str:
     last = run.result["history"][-1]
     return f"loss {last['loss']:.2f}, SiBLEU of the body on val {last['val sibleu_body']:.1f}"
+
+
+def _told_rebuilt(run: Run) -> str:
+    errors = run.result["errors"]
+    told = (f"{row} {np.mean(errors[row]['body']):.0f} mm" for row in ("tokenizer", "masked_25"))
+    return f"body, {', '.join(told)}"
 
 
 def _told_gates(run: Run) -> str:
