@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from madis_lib import body as bodies
 from madis_lib import paper, presets
-from madis_lib.experiments import embedding, gates, reconstruction
+from madis_lib.experiments import embedding, gates, protocols, reconstruction
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.train import one_thread
@@ -157,8 +157,11 @@ def watched(suite: Suite, seed: int, name: str) -> Run:
     return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
-def measured(suite: Suite, row: Row, seed: int) -> Run:
+def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> Run:
     """A row, trained and scored sentence by sentence on the test set.
+
+    With ``true_lengths`` the sampler is told how many tokens the true signing has: a diagnosis, and
+    no result from text alone.
 
     The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
     (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
@@ -169,15 +172,17 @@ def measured(suite: Suite, row: Row, seed: int) -> Run:
         "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
         "tokens_per_step": p.tokens_per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
+        **({"lengths": "true"} if true_lengths else {}),
     }  # fmt: skip
 
     def work(_: Path) -> dict[str, Any]:
         n = p.row_sentences
-        system = variant.system(CORPUS)
+        system, truth = variant.system(CORPUS), _truth(suite, n)
+        lengths = [len(t) for t in truth.tokens] if true_lengths else None
         with one_thread():
-            signed = variant.protocol.sign(system, suite.texts(CORPUS, "test")[:n], p.method)
+            signed = protocols.sign(system, suite.texts(CORPUS, "test")[:n], p.method, lengths)
         scores = score(
-            [s.features for s in signed], [s.tokens for s in signed], _truth(suite, n), body,
+            [s.features for s in signed], [s.tokens for s in signed], truth, body,
             suite.oracle(CORPUS), similarity=embedding.load(suite).similarity,
         )  # fmt: skip
         count = {

@@ -13,14 +13,15 @@ from functools import partial
 
 import numpy as np
 
-from madis_lib import paper
-from madis_lib.experiments import ablations, back_translation, embedding, panel
+from madis_lib import paper, presets
+from madis_lib.experiments import ablations, back_translation, embedding, panel, utc_map
+from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 
 BASIS = ("table1", "fig5")  # artefacts of the headline runs
-KNOWN = (*paper.ARTEFACTS, "fig1", "fig2", "fig3", "fig4", "fig5", "fig10")
+KNOWN = (*paper.ARTEFACTS, "fig1", "fig2", "fig3", "fig4", "fig5", "fig10", "utc_map")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
     Args:
         seeds: of the rows of ablations; None: those of the preset.
     """
-    return [*_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds)]
+    return [
+        *_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds),
+        *_utc_map(suite, seeds),
+    ]  # fmt: skip
 
 
 def chosen(
@@ -179,6 +183,34 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                  _told_curve, (start,), ("fig9",), True, True)
             for name in ablations.FIG_9
         ]  # fmt: skip
+    return found
+
+
+def _utc_map(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
+    """Table 3's first and fourth row under other conditions, where rows are large enough to learn."""
+    smoke = presets.is_smoke(suite.preset.name)
+    if smoke or ablations.CORPUS not in suite.corpora or not suite.protocol.claims:
+        return []
+    world, found = ablations.world(suite), []
+    of = "" if world is suite else " of the rows"
+    for seed in world.preset.seeds[: utc_map.SEEDS] if seeds is None else seeds:
+        start = f"pretraining of the rows, seed {seed}"
+        for condition in utc_map.CONDITIONS:
+            if condition is utc_map.USUAL:  # is Table 3
+                continue
+            last = start  # both rows of a wider model share its pretraining
+            for key in (utc_map.WITHOUT, utc_map.WITH):
+                row = utc_map.TABLE_3.row(key)
+                usual = ablations.title(
+                    row, tuple(ABLATIONS) if key == utc_map.WITH else ("table3",)
+                )
+                title = f"UTC map, {condition.axis} {condition.label}, {row.label}, seed {seed}"
+                needs = (_siclip(embedding.BEST) + of, start, f"{usual}, seed {seed}", last)
+                found.append(
+                    Step(title, partial(utc_map.measured, world, condition, key, seed), _told_row,
+                         needs, ("utc_map",), True, True)
+                )  # fmt: skip
+                last = title
     return found
 
 

@@ -337,7 +337,7 @@ def _method() -> str:
 
 
 def _figures(folder: Path) -> str:
-    numbered = [f.name for f in figures.ALL if f.name.startswith(("fig", "metric"))]
+    numbered = [f.name for f in figures.ALL if f.name.startswith(("fig", "metric", "utc"))]
     return "\n".join(_figure(folder, name) for name in numbered)
 
 
