@@ -8,17 +8,17 @@ noise, not the corpus, the sign tokenizer or the judges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from madis_lib import body as bodies
 from madis_lib import paper, presets
-from madis_lib.experiments import embedding, gates
+from madis_lib.experiments import embedding, gates, protocols, reconstruction
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
-from madis_lib.experiments.suite import Suite, encode
+from madis_lib.experiments.suite import Suite
 from madis_lib.train import one_thread
 
 CORPUS = "csl"  # of all the paper's ablations
@@ -144,40 +144,44 @@ def gated(suite: Suite, seed: int) -> Run:
     return gates.measured(suite.row(True, seed), CORPUS)
 
 
+def rebuilt(suite: Suite, seed: int) -> Run:
+    """Signs rebuilt from partly masked tokens after the rows' pretraining (Fig. 8)."""
+    return reconstruction.measured(suite.row(True, seed), CORPUS)
+
+
 def watched(suite: Suite, seed: int, name: str) -> Run:
     """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
     sentences = suite.preset.row_sentences or WATCHED
     return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
-def measured(suite: Suite, row: Row, seed: int, corpus: str = CORPUS) -> Run:
-    """A row, trained and scored sentence by sentence on the test set (:func:`scored`)."""
-    return scored(suite, suite.row(True, seed, **row.changes), corpus)
+def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> Run:
+    """A row, trained and scored sentence by sentence on the test set.
 
-
-def scored(suite: Suite, variant: Suite, corpus: str) -> Run:
-    """The model of a variant of ``suite``, trained and scored sentence by sentence.
+    With ``true_lengths`` the sampler is told how many tokens the true signing has: a diagnosis, and
+    no result from text alone.
 
     The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
     (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
     """
+    variant = suite.row(True, seed, **row.changes)
     p, body = variant.preset, bodies.load()
     config = {
-        "system": variant.named.finetuned(corpus), "corpus": corpus, "split": "test",
+        "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
         "tokens_per_step": p.tokens_per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
+        **({"lengths": "true"} if true_lengths else {}),
     }  # fmt: skip
 
     def work(_: Path) -> dict[str, Any]:
         n = p.row_sentences
-        system = variant.system(corpus)
+        system, truth = variant.system(CORPUS), reference(suite, CORPUS)
+        lengths = [len(t) for t in truth.tokens] if true_lengths else None
         with one_thread():
-            signed = variant.protocol.sign(system, suite.texts(corpus, "test")[:n], p.method)
-        motion = [s.features for s in signed]
+            signed = protocols.sign(system, suite.texts(CORPUS, "test")[:n], p.method, lengths)
         scores = score(
-            motion, [s.tokens for s in signed], reference(suite, corpus), body, suite.oracle(corpus),
-            similarity=embedding.load(suite).similarity,
-            retokenised=encode(suite.tokenizer, motion),
+            [s.features for s in signed], [s.tokens for s in signed], truth, body,
+            suite.oracle(CORPUS), similarity=embedding.load(suite).similarity,
         )  # fmt: skip
         count = {
             "all": sum(x.numel() for x in system.model.parameters()),
@@ -189,7 +193,7 @@ def scored(suite: Suite, variant: Suite, corpus: str) -> Run:
         }
         return {"scores": scores, "sentences": len(signed), "parameters": count, "updates": updates}
 
-    return suite.store.run(f"row-{corpus}", config, ("sampler", "metrics", "signworld"), work)
+    return suite.store.run(f"row-{CORPUS}", config, ("sampler", "metrics", "signworld"), work)
 
 
 def reference(suite: Suite, corpus: str) -> Reference:
@@ -200,13 +204,13 @@ def reference(suite: Suite, corpus: str) -> Reference:
     return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
 
 
-def gates_finished(suite: Suite) -> dict[int, Run]:
-    """The runs of Table 5 by seed: those that are there."""
+def by_seed(suite: Suite, find: Callable[[Suite, int], Run]) -> dict[int, Run]:
+    """What ``find(world, seed)`` finds for each seed of the rows: those runs that are there."""
     inside, found = world(suite), {}
     with inside.store.only_finding():
         for seed in inside.preset.seeds:
             try:
-                found[seed] = gated(inside, seed)
+                found[seed] = find(inside, seed)
             except UnfinishedRunError:
                 continue
     return found

@@ -15,16 +15,27 @@ AVERAGES = {m: (f"{m}_body", f"{m}_hands") for m in ("dtw", "sibleu")}
 RESAMPLES = 1000
 
 
+def estimate_of_mean(values: np.ndarray) -> metrics.Estimate:
+    """Mean over sentences of ``values`` ``[seeds, sentences]``, seeds and sentences both counted."""
+    n = values.shape[1]
+    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+    return metrics.nested_estimate(values.mean(1), values[:, drawn].mean(2).T, n)
+
+
 class ScoredRows:
     """Rows of an artefact on one corpus: several seeds each, all on the same sentences.
 
     Args:
         scores: row, then seed, to what :func:`evaluate.score` returns.  Rows are paired by seed;
             of a comparison, the seeds that all its rows have count.
+        among: indices of the sentences to judge by; None: all.
     """
 
     def __init__(
-        self, scores: Mapping[str, Mapping[int, dict[str, Any]]], resamples: int = RESAMPLES
+        self,
+        scores: Mapping[str, Mapping[int, dict[str, Any]]],
+        resamples: int = RESAMPLES,
+        among: np.ndarray | None = None,
     ) -> None:
         self._scores = {
             row: {seed: evaluate.arrays(found) for seed, found in seeds.items()}
@@ -35,10 +46,11 @@ class ScoredRows:
             raise ValueError(
                 f"rows hold {sorted(counts)} sentences: give the same 2 or more for all, to pair them"
             )
-        self.sentences = counts.pop()
+        among = np.arange(counts.pop()) if among is None else among
+        self.sentences = len(among)
         # The first choice is all sentences; the others are drawn once, so all rows share them.
         drawn = np.random.default_rng(0).integers(self.sentences, size=(resamples, self.sentences))
-        self._chosen = np.concatenate([np.arange(self.sentences)[None], drawn])
+        self._chosen = np.concatenate([among[None], among[drawn]])
         self._cache: dict[tuple[str, int, str], np.ndarray] = {}
 
     def contrast(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:

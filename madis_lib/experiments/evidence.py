@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 
 from madis_lib import metrics, presets
-from madis_lib.experiments import ablations, back_translation, computed, embedding, gates, rivals
+from madis_lib.experiments import (
+    ablations,
+    back_translation,
+    computed,
+    embedding,
+    gates,
+    reconstruction,
+    rivals,
+)
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
-from madis_lib.experiments.contrasts import AVERAGES, RESAMPLES, ScoredRows
+from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, estimate_of_mean
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
@@ -75,13 +83,20 @@ class Measured:
             return self._recall(weights, corpus, metric)
         if artefact == "table5":
             return gates.estimate(self._gates, weights, metric)
+        if artefact == "fig8":
+            part = metric.removeprefix("mpjpe_")
+            return reconstruction.estimate(self._rebuilt, weights, part)
         if artefact == "fig9":
             return self._curve(weights, metric)
         return None
 
     @cached_property
+    def _rebuilt(self) -> dict[int, Run]:
+        return ablations.by_seed(self.suite, ablations.rebuilt)
+
+    @cached_property
     def _gates(self) -> dict[int, Run]:
-        return ablations.gates_finished(self.suite)
+        return ablations.by_seed(self.suite, ablations.gated)
 
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":
@@ -111,8 +126,7 @@ class Measured:
             return None
         values = sum(weight * hits[row] for row, weight in weights.items())
         assert isinstance(values, np.ndarray)
-        drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-        return metrics.nested_estimate([values.mean()], values[drawn].mean(1)[:, None], len(values))
+        return estimate_of_mean(values[None])
 
     def _curve(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
         """At the last update of both trainings, seed by seed; sentences are not resampled."""
@@ -134,14 +148,8 @@ class Measured:
         return metrics.nested_estimate(by_seed)
 
     def _final(self, row: str) -> dict[int, dict[str, Any]]:
-        world, found = ablations.world(self.suite), {}
-        with world.store.only_finding():
-            for seed in world.preset.seeds:
-                try:
-                    found[seed] = ablations.watched(world, seed, row).result["history"][-1]
-                except UnfinishedRunError:
-                    continue
-        return found
+        runs = ablations.by_seed(self.suite, lambda world, s: ablations.watched(world, s, row))
+        return {seed: run.result["history"][-1] for seed, run in runs.items()}
 
 
 def _rows_of(runs: Mapping[str, Mapping[int, Run]]) -> ScoredRows:

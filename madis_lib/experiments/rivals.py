@@ -1,7 +1,7 @@
 """The rows of Table 1 that are built here, as runs.
 
 All have the same budget: sentences, batch and number of updates are those of MaDiS as a row of the
-ablations, which is itself the row ``madis``.  The autoregressive rows see what it sees, in its order:
+ablations, which is the row ``madis``, trained once for both.  The autoregressive rows see what it sees, in its order:
 all corpora first, then the corpus they sign.  The MDLM baseline has no pretraining by definition; it
 gets all the updates on its corpus.
 """
@@ -22,7 +22,7 @@ from madis_lib import body as bodies
 from madis_lib import presets, train
 from madis_lib.data import signworld
 from madis_lib.experiments import ablations, embedding
-from madis_lib.experiments.ablations import CORPUS, FULL, OURS
+from madis_lib.experiments.ablations import CORPUS, OURS
 from madis_lib.experiments.evaluate import bleu_counts, score
 from madis_lib.experiments.store import CHECKPOINT, Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite, encode
@@ -220,15 +220,11 @@ def system(suite: Suite, key: str, corpus: str, seed: int) -> System:
 
 
 def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
-    """A row of Table 1, trained and scored sentence by sentence, as :func:`ablations.scored` does.
+    """A row of Table 1, trained and scored sentence by sentence on the test set.
 
-    The result of an autoregressive row also holds what it signed: ``generated``, tokens of each
-    sentence.
+    The result is that of :func:`ablations.measured`, with the re-tokenised SiBLEU and what was signed:
+    ``generated``, tokens of each sentence.
     """
-    if key == "madis":
-        return ablations.measured(suite, FULL, seed, corpus)
-    if key == "mdlm":
-        return ablations.scored(suite, mdlm(suite, seed), corpus)
     p, body = suite.row(True, seed).preset, bodies.load()
     config = {
         "system": trained(suite.named, key, corpus, seed), "corpus": corpus, "split": "test",
@@ -241,25 +237,33 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
         with one_thread():
             signed = made.generate(suite.texts(corpus, "test")[: p.row_sentences])
         motion, tokens = [s.features for s in signed], [s.tokens for s in signed]
-        shared = encode(suite.tokenizer, motion)
+        retokenised = encode(suite.tokenizer, motion)
+        shared = made.tokenizer.config.decoupled
         scores = score(
-            motion, tokens if ROWS[key].stack else shared, reference, body, suite.oracle(corpus),
-            similarity=embedding.load(suite).similarity, retokenised=shared,
+            motion, tokens if shared else retokenised, reference, body, suite.oracle(corpus),
+            similarity=embedding.load(suite).similarity, retokenised=retokenised,
         )  # fmt: skip
-        if not ROWS[key].stack:  # its own stream, against the truth in its own codes
+        if not shared:  # its own stream, against the truth in its own codes
             true = encode(made.tokenizer, list(reference.features))
             scores["bleu"] = bleu_counts(tokens, true, suite.protocol.max_order)
         return {
             "scores": scores,
             "sentences": len(signed),
             "parameters": {"all": sum(x.numel() for x in made.model.parameters())},
-            "updates": {"pretraining": p.pretrain.updates, "finetuning": p.finetune.updates},
+            "updates": updates(suite, key, seed),
             "generated": [t.tolist() for t in tokens],
         }
 
     return suite.store.run(
         f"row-{key}-{corpus}", config, ("rivals", "sampler", "metrics", "signworld"), work
     )
+
+
+def updates(suite: Suite, key: str, seed: int) -> dict[str, int]:
+    """Of the two stages; the MDLM baseline takes all in the second."""
+    p = (mdlm(suite, seed) if key == "mdlm" else suite.row(True, seed)).preset
+    pretraining = p.pretrain.updates if p.method.levels else 0
+    return {"pretraining": pretraining, "finetuning": p.finetune.updates}
 
 
 def bounds(suite: Suite, corpus: str) -> Run:

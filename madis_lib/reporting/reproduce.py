@@ -296,7 +296,9 @@ def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
     for figure in figures.ALL:
         if figure.needs_truth and not suite.synthetic:
             continue
-        figures.save(figure.draw(suite), folder / "figures", figure.name, short)
+        drawn = figure.draw(suite)
+        if drawn is not None:
+            figures.save(drawn, folder / "figures", figure.name, short)
     _drop_older(folder / "figures", begun)
 
 

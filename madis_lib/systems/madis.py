@@ -100,19 +100,24 @@ class MaDiSSystem:
         checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
         layout: str = "uniform",
         pick: sampler.Pick = sampler.surest,
+        lengths: Sequence[int] | None = None,
     ) -> list[Signing]:
         """Sign sentences; greedily (temperature 0), one does not depend on its batch.
 
         ``checkpoints`` and ``layout`` are UTC's, as in :mod:`madis_lib.utc`; ``pick`` is
-        :func:`sampler.generate`'s.
+        :func:`sampler.generate`'s.  ``lengths`` gives each sentence so many tokens (then the result
+        is no longer made from text alone).
         """
         signed = []
         device = self.model.embed.weight.device
         for first in range(0, len(sentences), batch_size):
             ids, valid = encode_texts(self.text, sentences[first : first + batch_size])
+            given = None
+            if lengths is not None:
+                given = torch.tensor(lengths[first : first + batch_size], device=device)
             out = sampler.generate(
                 self.model, ids.to(device), valid.to(device), self.steps, checkpoints, layout,
-                temperature=temperature, generator=generator, pick=pick,
+                temperature=temperature, generator=generator, pick=pick, lengths=given,
             )  # fmt: skip
             with torch.no_grad():
                 motion = self.tokenizer.decode(out.codes, out.lengths)

@@ -8,8 +8,7 @@ import torch
 from madis_lib import utc
 from madis_lib.experiments import agreement, evaluate, panel
 from madis_lib.reporting import figures
-from madis_lib.reporting.figures import examples, gates, masked, metrics, orders, pivots, style
-from madis_lib.systems.madis import MaDiSSystem
+from madis_lib.reporting.figures import examples, gates, metrics, orders, pivots, style
 
 
 def test_every_figure_is_kept_with_its_data_and_provenance(report):
@@ -73,24 +72,6 @@ def test_order_counts_are_exact():
     found = orders.orders(8, 2)
     assert 10 ** found["eq4"] == pytest.approx(math.factorial(8) / 2**4)
     assert 10 ** found["eq5"] == pytest.approx(1 * 1 * math.factorial(4) / 2**2)
-
-
-def test_rebuilding_without_masks_is_the_tokenizer_alone(suite):
-    system = MaDiSSystem.load(suite.pretrained.folder / "model", suite.tokenizer)
-    texts, codes = suite.texts("csl", "test"), suite.tokens("csl", "test")
-    with torch.no_grad():
-        alone = [suite.tokenizer.decode(torch.as_tensor(c)[None])[0].numpy() for c in codes]
-    for clip, expected in zip(masked.rebuild(system, texts, codes, 0.0), alone, strict=True):
-        np.testing.assert_allclose(clip, expected, atol=1e-4)
-    changed = masked.rebuild(system, texts, codes, 1.0)
-    assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(changed, alone, strict=True))
-    assert [len(c) for c in changed] == [len(c) for c in alone]
-
-
-def test_errors_of_the_truth_are_zero(suite):
-    clips = suite.clips("csl", "test")[:2]
-    for values in masked.errors_mm(clips, clips).values():
-        np.testing.assert_allclose(values, 0, atol=1e-6)
 
 
 def test_gate_weights_follow_the_truth_about_hands(suite):

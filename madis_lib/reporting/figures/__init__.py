@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures.architecture import fig2
+from madis_lib.reporting.figures.comparison import fig5
 from madis_lib.reporting.figures.corpus import corpus_statistics
 from madis_lib.reporting.figures.curves import training
 from madis_lib.reporting.figures.gates import fig4, fig10
@@ -23,6 +24,7 @@ from madis_lib.reporting.figures.overview import fig1
 from madis_lib.reporting.figures.speed import fig6, fig7c
 from madis_lib.reporting.figures.strips import strip
 from madis_lib.reporting.figures.style import save
+from madis_lib.reporting.figures.utc_map import utc_map
 
 __all__ = [
     "ALL",
@@ -32,6 +34,7 @@ __all__ = [
     "fig2",
     "fig3",
     "fig4",
+    "fig5",
     "fig6",
     "fig7b",
     "fig7c",
@@ -43,6 +46,7 @@ __all__ = [
     "save",
     "strip",
     "training",
+    "utc_map",
 ]
 
 
@@ -51,7 +55,7 @@ class Entry:
     """A figure of the report: how it is drawn and what to notice."""
 
     name: str
-    draw: Callable[[Suite], Figure]
+    draw: Callable[[Suite], Figure | None]  # None: what it shows was not measured
     title: str
     notice: str
     needs_truth: bool = False  # gloss timelines, which real corpora do not have
@@ -107,6 +111,15 @@ ALL = (
         "triple, which an average cannot do.",
     ),
     Entry(
+        "fig5",
+        fig5,
+        "Fig. 5: truth, SOKE and MaDiS, side by side",
+        "Rows of Table 1, trained for equally long. The sentence is the one of the test set for which "
+        "the mean error of both systems is the median. All clips start at zero seconds; glosses are "
+        "SignWorld's own, and those its oracle reads off what was generated. Red: how far a frame's "
+        "joints are off, mean of body and both hands, from the frame that warping pairs it with.",
+    ),
+    Entry(
         "fig7b",
         fig7b,
         "Fig. 7b: metrics against an oracle",
@@ -150,6 +163,15 @@ ALL = (
         "the others are decoded. Compare a quarter of the tokens masked with the tokenizer alone: "
         "the difference is what the model did not know. With all of them masked only the text is "
         "left to go by.",
+    ),
+    Entry(
+        "utc_map",
+        utc_map,
+        "When do temporal checkpoints help?",
+        "Not in the paper. Table 3's first and fourth row, trained or sampled under other conditions, "
+        "one changed at a time; the last two groups divide the test set of the first. Filled marks: "
+        "the 95 % interval over seeds and sentences is off zero (not corrected for their number); "
+        "green circles where checkpoints help, orange squares where they harm. Ticks: single seeds.",
     ),
     Entry(
         "fig10",

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from madis_lib.data import signworld
 from madis_lib.experiments import ablations, rivals, side_by_side
-from madis_lib.experiments.side_by_side import TRUTH
 from madis_lib.experiments.store import UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures import style

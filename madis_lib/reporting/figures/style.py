@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 
@@ -31,6 +31,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 ACCENT, GOOD, BAD = "#1f5fd1", "#00704f", "#b03a00"
 
 _P = ParamSpec("_P")
+_F = TypeVar("_F", bound=Figure | None)
 
 
 def fonts() -> list[str]:
@@ -73,14 +74,15 @@ def settings() -> Any:  # matplotlib's own type lists its keys one by one
     }
 
 
-def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
+def styled(draw: Callable[_P, _F]) -> Callable[_P, _F]:
     """Run a drawing function in the common style; its figure is shown by whoever displays it."""
 
     @wraps(draw)
-    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> _F:
         with plt.rc_context(settings()):
             figure = draw(*args, **kwargs)
-        plt.close(figure)
+        if figure is not None:
+            plt.close(figure)
         return figure
 
     return drawn
