@@ -23,6 +23,8 @@ SHOWN = (
     "dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", *tables.RETOKENISED, "r1", "gloss_error",
 )  # fmt: skip
 NOT_IMPLEMENTED = "not implemented yet"
+NOT_MADE = "not made yet"
+NO_DICTIONARY = "no dictionary of signs for these data"
 BOUND = "bound"
 NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
 NOTE = (
@@ -39,8 +41,8 @@ NOTE = (
 def frame(suite: Suite, corpus: str) -> pd.DataFrame:
     """A tidy table of a corpus: one row for each system and metric; empty where nothing is measured.
 
-    Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; "not
-    implemented yet"), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
+    Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; or why
+    nothing was measured), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
     (✓, ✗ or –), reported.
     """
     world, runs = ablations.world(suite), rivals.finished(suite, corpus)
@@ -57,7 +59,7 @@ def frame(suite: Suite, corpus: str) -> pd.DataFrame:
         common | of | {"metric": metric, "unit": METRICS[metric].unit}
         | numbers.get(of["row"], {}).get(metric, NOTHING)
         | {"reported": _reported(of, corpus, metric)}
-        for of in _systems(runs, names) for metric in SHOWN
+        for of in _systems(world, runs, names) for metric in SHOWN
     )  # fmt: skip
 
 
@@ -84,16 +86,20 @@ def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
     return estimate.interval()._asdict() | {"madis_better": better}
 
 
-def _systems(runs: dict[str, dict[int, Run]], bounds: list[str]) -> list[dict[str, Any]]:
+def _systems(
+    world: Suite, runs: dict[str, dict[int, Run]], bounds: list[str]
+) -> list[dict[str, Any]]:
     """What is told of every line: the bounds, then the paper's rows in its order, each before ours
     of the same kind.
     """
     nothing: dict[str, Any] = {"parameters": np.nan, "updates": "", "seeds": 0, "n": 0}
     found = [nothing | {"row": name, "label": name, "place": BOUND} for name in bounds]
     for row in paper.TABLE_1.rows:
-        if row.key not in rivals.ROWS:
-            place = {"row": row.key, "label": row.label, "place": NOT_IMPLEMENTED}
-            found.append(nothing | place)
+        if row.key not in runs:
+            place = NOT_IMPLEMENTED if row.key not in rivals.ROWS else NOT_MADE
+            if row.key in rivals.ROWS and rivals.ROWS[row.key] not in rivals.rows(world):
+                place = NO_DICTIONARY
+            found.append(nothing | {"row": row.key, "label": row.label, "place": place})
         for built in (r for r in rivals.ROWS.values() if r.key.startswith(row.key)):
             if built.key in runs:
                 found.append(_built(built, runs[built.key]))
