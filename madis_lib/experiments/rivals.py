@@ -70,8 +70,14 @@ ROWS = {
 
 
 def rows(suite: Suite) -> list[Row]:
-    """Those that can be made: real corpora come without a dictionary of isolated signs."""
-    return [row for row in ROWS.values() if suite.synthetic or not row.card.dictionary]
+    """Those of a report: real corpora come without a dictionary of isolated signs, and at smoke size
+    the paper's rows are enough.
+    """
+    few = presets.is_smoke(suite.preset.name)
+    return [
+        row for row in ROWS.values()
+        if (suite.synthetic or not row.card.dictionary) and not (few and row.place)
+    ]  # fmt: skip
 
 
 def corpora(suite: Suite) -> tuple[str, ...]:

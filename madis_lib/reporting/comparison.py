@@ -23,7 +23,10 @@ SHOWN = (
     "dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", *tables.RETOKENISED, "r1", "gloss_error",
 )  # fmt: skip
 NOT_IMPLEMENTED = "not implemented yet"
+NOT_MADE = "not made yet"
+NO_DICTIONARY = "no dictionary of signs for these data"
 BOUND = "bound"
+NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
 NOTE = (
     "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. ✓ MaDiS is "
     "better than this row, ✗ it is worse, – the two are not separated: the interval of the difference, "
@@ -38,36 +41,65 @@ NOTE = (
 def frame(suite: Suite, corpus: str) -> pd.DataFrame:
     """A tidy table of a corpus: one row for each system and metric; empty where nothing is measured.
 
-    Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; "not
-    implemented yet"), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
+    Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; or why
+    nothing was measured), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
     (✓, ✗ or –), reported.
     """
     world, runs = ablations.world(suite), rivals.finished(suite, corpus)
     if not runs:
         return pd.DataFrame()
-    bounds, seeds = _bounds(world, corpus), sorted({s for of in runs.values() for s in of})
+    bounds = _bounds(world, corpus)
+    numbers = suite.store.run(
+        f"table1-{corpus}", {"rows": runs, "bounds": bounds}, ("metrics",),
+        lambda _: _numbers(runs, bounds),
+    ).result  # fmt: skip
+    common = {"preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus)}
+    names = [] if bounds is None else list(bounds.result["scores"])
+    return pd.DataFrame(
+        common | of | {"metric": metric, "unit": METRICS[metric].unit}
+        | numbers.get(of["row"], {}).get(metric, NOTHING)
+        | {"reported": _reported(of, corpus, metric)}
+        for of in _systems(world, runs, names) for metric in SHOWN
+    )  # fmt: skip
+
+
+def _numbers(runs: dict[str, dict[int, Run]], bounds: Run | None) -> dict[str, Any]:
+    """Estimate, interval and comparison with MaDiS of every row and bound, by metric."""
     scores = {key: {s: r.result["scores"] for s, r in of.items()} for key, of in runs.items()}
-    scores |= {name: dict.fromkeys(seeds, found) for name, found in bounds.items()}
-    scored = ScoredRows(scores)
-    common = {
-        "preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
-    }  # fmt: skip
-    lines = [
-        common | of | cell for of in _systems(runs, bounds) for cell in _cells(scored, corpus, of)
-    ]
-    return pd.DataFrame(lines)
+    if bounds is not None:  # the same whatever the seed
+        seeds = {s for of in runs.values() for s in of}
+        scores |= {name: dict.fromkeys(seeds, of) for name, of in bounds.result["scores"].items()}
+    scored, found = ScoredRows(scores), {}
+    for row in scores:
+        found[row] = {m: cell for m in SHOWN if (cell := _cell(scored, row, m)) is not None}
+    return found
 
 
-def _systems(runs: dict[str, dict[int, Run]], bounds: dict[str, Any]) -> list[dict[str, Any]]:
+def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
+    estimate, better, sign = scored.contrast({row: 1}, metric), "", METRICS[metric].better
+    if estimate is None:
+        return None
+    gap = scored.contrast({"madis": sign, row: -sign}, metric)
+    if gap is not None and row != "madis":
+        low, high = gap.interval()[1:]
+        better = tables.MARK[True if low > 0 else False if high < 0 else None]
+    return estimate.interval()._asdict() | {"madis_better": better}
+
+
+def _systems(
+    world: Suite, runs: dict[str, dict[int, Run]], bounds: list[str]
+) -> list[dict[str, Any]]:
     """What is told of every line: the bounds, then the paper's rows in its order, each before ours
     of the same kind.
     """
     nothing: dict[str, Any] = {"parameters": np.nan, "updates": "", "seeds": 0, "n": 0}
     found = [nothing | {"row": name, "label": name, "place": BOUND} for name in bounds]
     for row in paper.TABLE_1.rows:
-        if row.key not in rivals.ROWS:
-            place = {"row": row.key, "label": row.label, "place": NOT_IMPLEMENTED}
-            found.append(nothing | place)
+        if row.key not in runs:
+            place = NOT_IMPLEMENTED if row.key not in rivals.ROWS else NOT_MADE
+            if row.key in rivals.ROWS and rivals.ROWS[row.key] not in rivals.rows(world):
+                place = NO_DICTIONARY
+            found.append(nothing | {"row": row.key, "label": row.label, "place": place})
         for built in (r for r in rivals.ROWS.values() if r.key.startswith(row.key)):
             if built.key in runs:
                 found.append(_built(built, runs[built.key]))
@@ -84,24 +116,6 @@ def _built(row: rivals.Row, runs: dict[int, Run]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cells(scored: ScoredRows, corpus: str, of: dict[str, Any]) -> list[dict[str, Any]]:
-    cells = []
-    for metric in SHOWN:
-        found, better = scored.contrast({of["row"]: 1}, metric), ""
-        interval = (np.nan,) * 3 if found is None else found.interval()
-        sign = METRICS[metric].better
-        gap = scored.contrast({"madis": sign, of["row"]: -sign}, metric)
-        if gap is not None and of["row"] != "madis":
-            low, high = gap.interval()[1:]
-            better = tables.MARK[True if low > 0 else False if high < 0 else None]
-        estimate, low, high = interval
-        cells.append(
-            {"metric": metric, "unit": METRICS[metric].unit, "estimate": estimate, "low": low}
-            | {"high": high, "madis_better": better, "reported": _reported(of, corpus, metric)}
-        )
-    return cells
-
-
 def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
     table, column = paper.TABLE_1, f"{corpus}.{metric}"
     if of["place"] in (OURS, BOUND) or column not in {c.key for c in table.columns}:
@@ -109,12 +123,12 @@ def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
     return table.printed(of["row"], column)
 
 
-def _bounds(world: Suite, corpus: str) -> dict[str, dict[str, Any]]:
+def _bounds(world: Suite, corpus: str) -> Run | None:
     with world.store.only_finding():
         try:
-            return rivals.bounds(world, corpus).result["scores"]
+            return rivals.bounds(world, corpus)
         except UnfinishedRunError:
-            return {}
+            return None
 
 
 def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
