@@ -122,7 +122,8 @@ def add(artefact: str, title: str, rows: Sequence[Row]) -> Ablation:
     Its columns are those of the paper's tables.
 
     Raises:
-        ValueError: a name of the paper's own, or rows without the one that changes nothing.
+        ValueError: a name of the paper's own, a key given twice, or rows without the one that
+            changes nothing.
     """
     known = paper.ARTEFACTS.get(artefact)
     if known is not None and known.place != YOURS:
@@ -132,6 +133,8 @@ def add(artefact: str, title: str, rows: Sequence[Row]) -> Ablation:
         raise ValueError(
             f"{len(full)} of the rows change nothing of the method: give one that does"
         )
+    if len({row.key for row in rows}) < len(rows):
+        raise ValueError(f"keys of rows are {[row.key for row in rows]}: give each its own")
     places = {table.place: table for table in paper.ARTEFACTS.values()}
     columns = paper.TABLE_4.columns
     paper.ARTEFACTS[artefact] = paper.Artefact(

@@ -257,6 +257,7 @@ def test_a_page_of_ones_own_table(suite, mine, tmp_path):
     [
         ("table3", [NONE, FULL], "'table3' is one of the paper's"),
         ("mine", [NONE, MINE], "0 of the rows change nothing"),
+        ("mine", [NONE, ABLATIONS["table2"].row("none"), FULL], "give each its own"),
         ("mine", [FULL, ablations.FULL], "2 of the rows change nothing"),
     ],
 )
