@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CORPUS = "csl"  # of all the paper's ablations
 WATCHED = 60  # sentences of val, signed ten times in a training
 OURS = paper.OURS  # place of a row the paper does not print
-YOURS = "your own"  # place of a table that :func:`add` made
+YOURS = "Your own table"  # place of a table that :func:`add` made
 
 
 @dataclass(frozen=True)
