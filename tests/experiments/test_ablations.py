@@ -11,7 +11,7 @@ from madis_lib import experiments, fusion, paper, sampler
 from madis_lib.experiments import ablations, gates, registered
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Row
 from madis_lib.experiments.suite import Suite
-from madis_lib.reporting import ablation_tables
+from madis_lib.reporting import ablation_tables, figures
 from madis_lib.reporting import page as page_of
 from tests import tiny
 
@@ -236,6 +236,8 @@ def test_differences_are_paired_with_the_full_method(suite, mine):
     for cell in found.itertuples():
         assert (cell.better == "") == (cell.low <= 0 <= cell.high)
     assert ablation_tables.differences(suite, "table4").empty
+    with pytest.raises(ValueError, match="table4 has no seed with which every row is finished"):
+        figures.differences(suite, "table4")
 
 
 def test_a_page_of_ones_own_table(suite, mine, tmp_path):
