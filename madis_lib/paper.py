@@ -20,6 +20,8 @@ from typing import Literal, TypeVar
 NOT_APPLICABLE = "N/A"  # the method has no such number
 NOT_REPORTED = "–"  # the authors do not give it
 ONLY_DRAWN = "?"  # visible in a figure, or in the supplement, but not stated in the text
+OURS = "ours"  # a row that the paper does not have, in a table of one's own
+_NO_NUMBER = (NOT_APPLICABLE, NOT_REPORTED, ONLY_DRAWN, OURS)
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,7 @@ class Artefact:
     def value(self, row: str, column: str) -> float | None:
         """The cell as a number; None where the paper prints none.  Bounds lose their sign."""
         text = self.printed(row, column)
-        return (
-            None if text in (NOT_APPLICABLE, NOT_REPORTED, ONLY_DRAWN) else float(text.strip(">"))
-        )
+        return None if text in _NO_NUMBER else float(text.strip(">"))
 
     def best(self, column: str) -> set[str]:
         """Keys of the rows with the best number in ``column``."""

@@ -8,7 +8,7 @@ noise, not the corpus, the sign tokenizer or the judges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from madis_lib.train import one_thread
 
 CORPUS = "csl"  # of all the paper's ablations
 WATCHED = 60  # sentences of val, signed ten times in a training
-OURS = "ours"  # place of a row the paper does not print
+OURS = paper.OURS  # place of a row the paper does not print
+YOURS = "Your own table"  # place of a table that :func:`add` made
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,45 @@ ABLATIONS = {
         ),
     )
 }
+
+
+def add(artefact: str, title: str, rows: Sequence[Row]) -> Ablation:
+    """A table of your own, known by its name wherever the paper's are: in tables, claims, reports.
+
+    Args:
+        artefact: its name, with which the ids of claims about it begin; to add it again is to
+            replace it.
+        rows: of the paper's tables (:meth:`Ablation.row`), and new ones whose place is OURS.  One
+            of them changes nothing: the method that the others are compared with.
+
+    Its columns are those of the paper's tables.
+
+    Raises:
+        ValueError: a name of the paper's own, a key given twice, or rows without the one that
+            changes nothing.
+    """
+    known = paper.ARTEFACTS.get(artefact)
+    if known is not None and known.place != YOURS:
+        raise ValueError(f"{artefact!r} is one of the paper's: choose another name")
+    full = [row.key for row in rows if not row.changes]
+    if len(full) != 1:
+        raise ValueError(
+            f"{len(full)} of the rows change nothing of the method: give one that does"
+        )
+    if len({row.key for row in rows}) < len(rows):
+        raise ValueError(f"keys of rows are {[row.key for row in rows]}: give each its own")
+    places = {table.place: table for table in paper.ARTEFACTS.values()}
+    columns = paper.TABLE_4.columns
+    paper.ARTEFACTS[artefact] = paper.Artefact(
+        artefact, YOURS, title, columns,
+        tuple(
+            paper.Row(r.key, r.label, (OURS,) * len(columns) if r.place == OURS
+                      else places[r.place].row(r.key).printed)
+            for r in rows
+        ),
+    )  # fmt: skip
+    ABLATIONS[artefact] = Ablation(artefact, title, tuple(rows), full[0])
+    return ABLATIONS[artefact]
 
 
 FIG_9 = {"none": {"checkpoints": ()}, "utc": {}}  # rows of paper.FIG_9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from madis_lib.experiments import ablations, gates, reconstruction
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.parts import PARTS
@@ -37,10 +38,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
     found = ablations.finished(suite, ablation)
     if not found:
         return pd.DataFrame()
-    world = ablations.world(suite)
-    scored = ScoredRows(
-        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
-    )
+    world, scored = ablations.world(suite), _scored(found)
     rows = []
     for row in ablation.rows:
         runs = found[row.key]
@@ -61,6 +59,40 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 "low": interval.low, "high": interval.high,
                 "bold": _leads(scored, ablation, row.key, metric),
                 "reported": _reported(artefact, row, metric),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _scored(found: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
+    return ScoredRows(
+        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
+    )
+
+
+def differences(suite: Suite, artefact: str) -> pd.DataFrame:
+    """What each row loses or gains: row minus the full method, paired by seed and sentence.
+
+    Columns: artefact, row, label, seeds, n, metric, unit, estimate, low, high (95 %), better
+    (whether the row is: "yes", "no", or "" where the interval holds zero); empty where no seed is
+    done.
+    """
+    ablation = ABLATIONS[artefact]
+    found = ablations.finished(suite, ablation)
+    if not found:
+        return pd.DataFrame()
+    scored, rows = _scored(found), []
+    for row in ablation.rows:
+        for metric in SHOWN:
+            d = scored.contrast({row.key: 1, ablation.full: -1}, metric) if row.changes else None
+            if d is None:
+                continue
+            interval, sign = d.interval(), METRICS[metric].better
+            low, high = sorted((sign * interval.low, sign * interval.high))
+            rows.append({
+                "artefact": artefact, "row": row.key, "label": row.label,
+                "seeds": len(d.by_seed), "n": scored.sentences, "metric": metric,
+                "unit": METRICS[metric].unit, **interval._asdict(),
+                "better": "yes" if low > 0 else "no" if high < 0 else "",
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -195,19 +227,23 @@ def reconstruction_errors(suite: Suite) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def write_table(found: pd.DataFrame, folder: Path) -> None:
+    """A table of :func:`frame` as csv, md and tex, called by its artefact."""
+    for suffix, text in (
+        ("csv", found.to_csv(index=False)),
+        ("md", markdown(found)),
+        ("tex", latex(found)),
+    ):
+        with atomic_write(folder / f"{found.artefact.iloc[0]}.{suffix}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
 def write(suite: Suite, folder: Path) -> Path:
     """Every ablation that has a finished seed as csv, md and tex; the folder."""
     for artefact in ABLATIONS:
         found = frame(suite, artefact)
-        if found.empty:
-            continue
-        for suffix, text in (
-            ("csv", found.to_csv(index=False)),
-            ("md", markdown(found)),
-            ("tex", latex(found)),
-        ):
-            with atomic_write(folder / f"{artefact}.{suffix}") as temporary:
-                temporary.write_text(text, encoding="utf-8")
+        if not found.empty:
+            write_table(found, folder)
     for name, found in (("table5", gate_weights(suite)), ("fig8", reconstruction_errors(suite))):
         if not found.empty:
             with atomic_write(folder / f"{name}.csv") as temporary:

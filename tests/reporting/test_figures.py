@@ -7,7 +7,7 @@ import torch
 
 from madis_lib import utc
 from madis_lib.experiments import agreement, evaluate, panel
-from madis_lib.reporting import figures
+from madis_lib.reporting import ablation_tables, figures
 from madis_lib.reporting.figures import examples, gates, metrics, orders, pivots, style
 
 
@@ -18,6 +18,19 @@ def test_every_figure_is_kept_with_its_data_and_provenance(report):
         sidecar = json.loads((report / "figures" / f"{entry.name}.json").read_text())
         assert sidecar["data"] and sidecar["provenance"]["preset"] == "tiny"
         assert sidecar["provenance"]["runs"]["pretrained"]
+
+
+def test_differences_are_drawn_as_the_table_has_them(suite, report):
+    figure = figures.differences(suite, "table3")
+    table = ablation_tables.differences(suite, "table3")
+    assert figure.data["rows"] == table.to_dict("records")
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(panels) == table.metric.nunique()
+    lower = {
+        evaluate.METRICS[m].label for m in table.metric.unique() if evaluate.METRICS[m].better < 0
+    }
+    assert {a.get_title(loc="left") for a in panels if a.xaxis_inverted()} == lower
+    assert "smoke" in figure.get_suptitle()
 
 
 def test_figures_are_the_same_each_time(suite, tmp_path):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from madis_lib.experiments.suite import Suite
+from madis_lib.reporting.figures.ablation import differences
 from madis_lib.reporting.figures.architecture import fig2
 from madis_lib.reporting.figures.comparison import fig5
 from madis_lib.reporting.figures.corpus import corpus_statistics
@@ -30,6 +31,7 @@ __all__ = [
     "ALL",
     "Entry",
     "corpus_statistics",
+    "differences",
     "fig1",
     "fig2",
     "fig3",
