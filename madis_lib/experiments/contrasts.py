@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,25 @@ from madis_lib.experiments import evaluate
 # Columns of Fig. 6 and 9 that average body and hands.
 AVERAGES = {m: (f"{m}_body", f"{m}_hands") for m in ("dtw", "sibleu")}
 RESAMPLES = 1000
+
+
+def sentence_estimate(
+    weights: Sequence[float],
+    rows: Sequence[np.ndarray],
+    statistic: Callable[..., np.ndarray] = np.mean,
+) -> metrics.Estimate:
+    """Sum over rows of weight times a statistic of one training's sentences, ``[n]`` a row.
+
+    All rows are of the same sentences, and each draw of them is the same for all rows.
+
+    Args:
+        statistic: such as ``np.median``; takes an axis.
+    """
+    values, by_row = np.stack(rows), np.array(weights)
+    n = values.shape[1]
+    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
+    resampled = by_row @ statistic(values[:, drawn], axis=2)
+    return metrics.nested_estimate([by_row @ statistic(values, axis=1)], resampled[:, None], n)
 
 
 class ScoredRows:

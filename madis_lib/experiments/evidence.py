@@ -9,9 +9,17 @@ from typing import Any
 import numpy as np
 
 from madis_lib import metrics, presets
-from madis_lib.experiments import ablations, back_translation, computed, embedding, gates
+from madis_lib.experiments import (
+    ablations,
+    back_translation,
+    bidirectional,
+    computed,
+    efficiency,
+    embedding,
+    gates,
+)
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
-from madis_lib.experiments.contrasts import AVERAGES, RESAMPLES, ScoredRows
+from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, sentence_estimate
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
@@ -68,13 +76,17 @@ class Measured:
     ) -> metrics.Estimate | None:
         """Sum over rows of weight times cell, paired by seed; None unless all were measured."""
         corpus, _, metric = column.rpartition(".")
-        if artefact in ABLATIONS or artefact == "table1":
+        if artefact == "fig6" and not corpus:  # a speed, of the sentences of all corpora
+            return efficiency.speed_estimate(self._sweeps, weights, metric)
+        if artefact in ABLATIONS or artefact in ("table1", "fig6"):
             rows = self._rows(artefact, corpus)
             return None if rows is None else rows.contrast(weights, metric)
         if artefact == "table6":
             return self._recall(weights, corpus, metric)
         if artefact == "table5":
             return gates.estimate(self._gates, weights, metric)
+        if artefact == "fig7c" and corpus in self._attention:
+            return bidirectional.estimate(self._attention[corpus], weights)
         if artefact == "fig9":
             return self._curve(weights, metric)
         return None
@@ -82,6 +94,14 @@ class Measured:
     @cached_property
     def _gates(self) -> dict[int, Run]:
         return ablations.gates_finished(self.suite)
+
+    @cached_property
+    def _sweeps(self) -> dict[str, Run]:
+        return efficiency.finished_sweeps(self.suite)
+
+    @cached_property
+    def _attention(self) -> dict[str, Run]:
+        return efficiency.finished_attention(self.suite)
 
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":
@@ -91,6 +111,9 @@ class Measured:
                 except (UnfinishedRunError, KeyError):
                     return None
             return ScoredRows({"madis": {self.suite.seed: found}})
+        if artefact == "fig6":
+            swept = self._sweeps.get(corpus)
+            return swept and ScoredRows(efficiency.scores(swept, self.suite.seed))
         if corpus != CORPUS:
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])
@@ -108,10 +131,7 @@ class Measured:
                 }
         except UnfinishedRunError:
             return None
-        values = sum(weight * hits[row] for row, weight in weights.items())
-        assert isinstance(values, np.ndarray)
-        drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-        return metrics.nested_estimate([values.mean()], values[drawn].mean(1)[:, None], len(values))
+        return sentence_estimate(list(weights.values()), [hits[row] for row in weights])
 
     def _curve(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
         """At the last update of both trainings, seed by seed; sentences are not resampled."""

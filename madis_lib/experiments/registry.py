@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from madis_lib import paper
-from madis_lib.experiments import ablations, back_translation, embedding, panel
+from madis_lib.experiments import (
+    ablations,
+    back_translation,
+    bidirectional,
+    efficiency,
+    embedding,
+    panel,
+    sweep,
+)
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
@@ -31,7 +39,7 @@ class Step:
     needs: tuple[str, ...] = ()  # titles of steps before it
     serves: tuple[str, ...] = ()  # artefacts
     kept: bool = False  # the result is worth keeping without the run
-    row: bool = False  # of an ablation, whose tables hold what seeds are there
+    row: bool = False  # of a table or figure that shows as much as is there
 
 
 def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
@@ -40,7 +48,10 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
     Args:
         seeds: of the rows of ablations; None: those of the preset.
     """
-    return [*_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds)]
+    return [
+        *_headline(suite), *_judges(suite), *_scores(suite), *_efficiency(suite),
+        *_ablations(suite, seeds),
+    ]  # fmt: skip
 
 
 def chosen(
@@ -130,6 +141,24 @@ def _scores(suite: Suite) -> list[Step]:
                 Step(f"metrics against the oracle, {name}", partial(panel.graded, suite, c),
                      _told_panel, (read,), ("fig7b",), True)
             )  # fmt: skip
+    return found
+
+
+def _efficiency(suite: Suite) -> list[Step]:
+    """Quality against speed, and how far attention looks ahead."""
+    if not suite.protocol.claims:
+        return []
+    found: list[Step] = []
+    for c in efficiency.corpora(suite):
+        name = suite.corpus_name(c)
+        tuned = (f"fine-tuning, {name}",)
+        found += [
+            Step(f"Fig. 6, tokens a step, {name}", partial(efficiency.swept, suite, c),
+                 _told_sweep, tuned, ("fig6",), True, True),
+            Step(f"Fig. 7c, attention, {name}",
+                 partial(bidirectional.future_attention, suite, c), _told_attention, tuned,
+                 ("fig7c",), True, True),
+        ]  # fmt: skip
     return found
 
 
@@ -255,3 +284,16 @@ def _told_gates(run: Run) -> str:
     truth, rule = run.result["truth"], run.result["rule"]
     agree = sum(a == b for a, b in zip(truth, rule, strict=True)) / len(truth)
     return f"{len(truth)} signs; the wrist rule names the hands of {100 * agree:.0f} %"
+
+
+def _told_sweep(run: Run) -> str:
+    points = run.result["points"]
+    speeds = [sweep.speed(p).estimate for p in points]
+    told = f"{min(speeds):.0f} to {max(speeds):.0f} tokens a second before the end"
+    return f"{len(points)} settings, {told}"
+
+
+def _told_attention(run: Run) -> str:
+    systems = (bidirectional.TRAINED, bidirectional.UNTRAINED)
+    ahead = (f"{100 * bidirectional.average(run, s).estimate:.0f} % {s}" for s in systems)
+    return f"attention to the future {', '.join(ahead)}"

@@ -9,7 +9,8 @@ from madis_lib.systems.madis import encode_texts
 
 
 def test_every_point_is_scored_and_timed(suite):
-    run = sweep.steps_sweep(suite, "csl")
+    systems = [sweep.madis(suite, "csl")]
+    run = sweep.steps_sweep(suite, "csl", systems)
     points = run.result["points"]
     size = suite.preset.model.max_tokens
     assert [p["tokens_per_step"] for p in points] == [1, 2, 3, 4, 6, 10]  # 17 leaves 2 steps for 3
@@ -19,11 +20,11 @@ def test_every_point_is_scored_and_timed(suite):
         assert p["places"] == [size] * n and all(0 < t <= size for t in p["tokens"])
         both = [sweep.speed(p, count).estimate for count in ("tokens", "places")]
         assert 0 < both[0] <= both[1]
-    assert sweep.steps_sweep(suite, "csl").key == run.key
+    assert sweep.steps_sweep(suite, "csl", systems).key == run.key
 
 
 def test_at_the_presets_own_step_the_scores_are_those_of_the_table(suite):
-    points = sweep.steps_sweep(suite, "csl").result["points"]
+    points = sweep.steps_sweep(suite, "csl", [sweep.madis(suite, "csl")]).result["points"]
     mine = next(p for p in points if p["tokens_per_step"] == suite.preset.tokens_per_step)
     table = suite.evaluated("csl").result["scores"]["MaDiS"]
     np.testing.assert_allclose(mine["scores"]["dtw_body"], table["dtw_body"], rtol=1e-4)
