@@ -1,5 +1,5 @@
-"""Speed and attention as a report shows them: who enters Fig. 6, on which corpora, and what the
-finished runs say of the paper's claims (MaDiS §4.1, Fig. 6).
+"""Who enters Fig. 6 and on which corpora, and what the finished runs say of the paper's claims
+(MaDiS §4.1).
 
 Two ways of counting tokens.  The paper's 132 tokens a second are 100 places in 0.76 s, so
 ``throughput`` counts all places of the canvas; a reader gets only those before the end of the
@@ -9,7 +9,7 @@ it both are the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ SPEEDS = {
 
 
 def corpora(suite: Suite) -> tuple[str, ...]:
-    """Where it is measured: at smoke size in the first corpus only."""
+    """Where speed is measured: at smoke size in the first corpus only."""
     return suite.corpora[:1] if presets.is_smoke(suite.preset.name) else suite.corpora
 
 
@@ -56,18 +56,20 @@ def swept(suite: Suite, corpus: str) -> Run:
 
 def finished_sweeps(suite: Suite) -> dict[str, Run]:
     """Sweeps that are done, by corpus; nothing is made."""
-    return _finished(suite, swept)
+    return _finished(suite, swept, corpora(suite))
 
 
 def finished_attention(suite: Suite) -> dict[str, Run]:
     """Runs of :func:`bidirectional.future_attention` that are done, by corpus; nothing is made."""
-    return _finished(suite, bidirectional.future_attention)
+    return _finished(suite, bidirectional.future_attention, suite.corpora)
 
 
-def _finished(suite: Suite, find: Any) -> dict[str, Run]:
+def _finished(
+    suite: Suite, find: Callable[[Suite, str], Run], among: Sequence[str]
+) -> dict[str, Run]:
     found = {}
     with suite.store.only_finding():
-        for corpus in corpora(suite):
+        for corpus in among:
             try:
                 found[corpus] = find(suite, corpus)
             except UnfinishedRunError:

@@ -148,18 +148,20 @@ def _efficiency(suite: Suite) -> list[Step]:
     """Quality against speed, and how far attention looks ahead."""
     if not suite.protocol.claims:
         return []
-    found: list[Step] = []
-    for c in efficiency.corpora(suite):
-        name = suite.corpus_name(c)
-        tuned = (f"fine-tuning, {name}",)
-        found += [
-            Step(f"Fig. 6, tokens a step, {name}", partial(efficiency.swept, suite, c),
-                 _told_sweep, tuned, ("fig6",), True, True),
+    names = {c: suite.corpus_name(c) for c in suite.corpora}
+    return [
+        *(
+            Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c),
+                 _told_sweep, (f"fine-tuning, {names[c]}",), ("fig6",), True, True)
+            for c in efficiency.corpora(suite)
+        ),
+        *(
             Step(f"Fig. 7c, attention, {name}",
-                 partial(bidirectional.future_attention, suite, c), _told_attention, tuned,
-                 ("fig7c",), True, True),
-        ]  # fmt: skip
-    return found
+                 partial(bidirectional.future_attention, suite, c), _told_attention,
+                 (f"fine-tuning, {name}",), ("fig7c",), True, True)
+            for c, name in names.items()
+        ),
+    ]  # fmt: skip
 
 
 def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:

@@ -91,7 +91,7 @@ def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
 
         return sign
 
-    name = f"MaDiS, above {threshold:g}"
+    name = f"MaDiS, also all above {threshold:g}"
     trained = suite.named.finetuned(corpus)
     return Contestant(name, trained, load, (1,), suite.preset.model.max_tokens)
 

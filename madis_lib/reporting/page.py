@@ -29,6 +29,7 @@ from madis_lib.reporting import (
     figures,
     metric_tables,
     scoreboard,
+    speed_tables,
     tables,
 )
 from madis_lib.reporting.figures.examples import Example, median_example
@@ -42,6 +43,7 @@ SECTIONS = {
     "signing": "See it sign",
     "results": "Results",
     "ablations": "Ablations (Tables 2 to 4, α)",
+    "speed": "Speed and attention (Figs. 6, 7c)",
     "method": "The method in five formulas",
     "figures": "Figures",
     "siclip": "SiCLIP, the judge (Table 6)",
@@ -71,6 +73,7 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
         "signing": _signing(suite, folder),
         "results": _results(suite, folder),
         "ablations": _ablations(suite),
+        "speed": _speed(suite, folder),
         "method": _method(),
         "figures": _figures(folder),
         "siclip": _siclip(suite),
@@ -196,6 +199,36 @@ def _ablations(suite: Suite) -> str:
             ),
             _table(gates.drop(columns="preset")),
         ]
+    return "\n".join(parts)
+
+
+def _speed(suite: Suite, folder: Path) -> str:
+    if not suite.protocol.claims:
+        return "<p>They are measured by the paper's protocol.</p>"
+    found, ahead = speed_tables.frame(suite), speed_tables.attention(suite)
+    if found.empty and ahead.empty:
+        name = html.escape(suite.preset.name)
+        command = f"madis reproduce --preset {name} --only fig6 fig7c"
+        return f"<p>Nothing is measured yet: <code>{command}</code></p>"
+    parts = []
+    if not found.empty:
+        parts.append(f"<p>{speed_tables.ABOUT}</p>")
+        for corpus, of in found.groupby("corpus", sort=False):
+            links = " · ".join(
+                f'<a href="tables/speed-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
+            )
+            parts.append(
+                f"<h3>{html.escape(speed_tables.caption(of))}</h3>{_table(speed_tables.grid(of))}"
+                f'<p class="note">{links}</p>'
+            )
+        parts.append(f'<p class="note">{html.escape(speed_tables.NOTE)}</p>')
+    parts.append(_figure(folder, "fig6"))
+    if not ahead.empty:
+        parts += [
+            "<h3>Share of attention on later positions, percent</h3>",
+            _table(ahead),
+        ]
+    parts.append(_figure(folder, "fig7c"))
     return "\n".join(parts)
 
 
@@ -326,7 +359,11 @@ def _method() -> str:
 
 
 def _figures(folder: Path) -> str:
-    numbered = [f.name for f in figures.ALL if f.name.startswith(("fig", "metric"))]
+    numbered = [
+        f.name
+        for f in figures.ALL
+        if f.name.startswith(("fig", "metric")) and f.runs is None  # those have a section
+    ]
     return "\n".join(_figure(folder, name) for name in numbered)
 
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from madis_lib.experiments import efficiency
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures.architecture import fig2
 from madis_lib.reporting.figures.corpus import corpus_statistics
@@ -55,6 +56,7 @@ class Entry:
     title: str
     notice: str
     needs_truth: bool = False  # gloss timelines, which real corpora do not have
+    runs: Callable[[Suite], Collection] | None = None  # that it shows; without any it is left out
 
 
 ALL = (
@@ -107,6 +109,17 @@ ALL = (
         "triple, which an average cannot do.",
     ),
     Entry(
+        "fig6",
+        fig6,
+        "Fig. 6b-d: quality against speed",
+        "A dot is a number of tokens a step, written beside it; up and to the right is better. DTW-JPE "
+        "and SiBLEU are averages of body and hands. Speeds are of one sentence at a time on one CPU "
+        "thread, signing alone, and count tokens before the end; intervals (95 %) are over sentences, "
+        "of one training. Coarse canvases and the threshold are shortcuts that sign other tokens. "
+        "Notice whether a curve falls, and where: that is what more tokens a step cost.",
+        runs=efficiency.finished_sweeps,
+    ),
+    Entry(
         "fig7b",
         fig7b,
         "Fig. 7b: metrics against an oracle",
@@ -141,6 +154,18 @@ ALL = (
         "as legible, and the metric minds all the same. No mark: neither is shown; with few "
         "sentences that is most cells. 95 % intervals, not corrected for the number of cells.",
         needs_truth=True,
+    ),
+    Entry(
+        "fig7c",
+        fig7c,
+        "Fig. 7c: how far attention looks ahead",
+        "Maps of the three heads that look ahead most, on a sentence of the test set, and the share of "
+        "every head's attention that falls on later signs, over the whole test set. The paper has 41 % "
+        "over all heads and nothing beside it. Notice the open dots: a model that has learnt nothing "
+        "spreads its attention evenly, nearly half of it ahead, so an average of that size is no sign "
+        "of having learnt to look ahead. What training can do is to part the heads into those that look "
+        "ahead and those that look back, which no average shows. A causal mask gives 0.",
+        runs=efficiency.finished_attention,
     ),
     Entry(
         "fig8",
