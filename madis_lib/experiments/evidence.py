@@ -112,8 +112,8 @@ class Measured:
                     return None
             return ScoredRows({"madis": {self.suite.seed: found}})
         if artefact == "fig6":
-            swept = self._sweeps.get(corpus)
-            return swept and ScoredRows(efficiency.scores(swept, self.suite.seed))
+            run = self._sweeps.get(corpus)
+            return None if run is None else ScoredRows(efficiency.scores(run, self.suite.seed))
         if corpus != CORPUS:
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import pandas as pd
 from madis_lib import presets
 from madis_lib.experiments import bidirectional, efficiency, evaluate, sweep
 from madis_lib.experiments.contrasts import AVERAGES, ScoredRows
-from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -61,6 +61,10 @@ def rows(run: Run) -> list[dict[str, Any]]:
     return found
 
 
+def _work(run: Run, _: Path) -> dict[str, Any]:
+    return {"rows": rows(run)}
+
+
 def frame(suite: Suite) -> pd.DataFrame:
     """A tidy table: a row for each corpus, system, number of tokens a step and measure.
 
@@ -71,7 +75,7 @@ def frame(suite: Suite) -> pd.DataFrame:
     for corpus, swept in efficiency.finished_sweeps(suite).items():
         n = len(swept.result["points"][0]["seconds"])
         made = suite.store.run(
-            f"speeds-{corpus}", {"sweep": swept}, ("metrics",), lambda _, r=swept: {"rows": rows(r)}
+            f"speeds-{corpus}", {"sweep": swept}, ("metrics",), partial(_work, swept)
         )
         for row in made.result["rows"]:
             about = {
