@@ -141,7 +141,7 @@ def measure(
 def run(
     name: str = "small",
     batches: Sequence[int] = BATCHES,
-    budget: float = 15.0,
+    budget: float = 10.0,
     config: ModelConfig | None = None,
 ) -> dict[int, list[Row]]:
     """Rows by batch size; prints a table of each, and where the ratio passes 1 and 1.4.
