@@ -307,12 +307,31 @@ def ratings(
 @app.command
 def bench(
     name: Annotated[
-        Positional[Literal["dtw", "body", "evaluate", "paper", "sampler"]],
+        Positional[Literal["dtw", "body", "evaluate", "paper", "sampler", "crossover"]],
         arg(help="what to measure"),
     ],
+    shape: Literal["small", "paper"] = "small",
 ) -> None:
-    """Measure the metric, the body, scoring a system, the sampler, or the full model (13 GB)."""
-    from madis_lib.perf import bench_body, bench_dtw, bench_evaluate, bench_paper, bench_sampler
+    """Measure the metric, the body, scoring a system, the sampler, where a cached autoregressive
+    decoder overtakes it, or the full model (13 GB).
+
+    Args:
+        shape: of the backbone in crossover; paper, Qwen3-0.6B, needs a GPU.
+    """
+    from madis_lib.perf import (
+        bench_body,
+        bench_crossover,
+        bench_dtw,
+        bench_evaluate,
+        bench_paper,
+        bench_sampler,
+    )
+
+    if name == "crossover":
+        bench_crossover.run(shape)
+        return
+    if shape != "small":
+        raise ValueError(f"bench {name} has one shape: leave --shape out")
 
     benches = {
         "dtw": bench_dtw, "body": bench_body, "evaluate": bench_evaluate, "paper": bench_paper,

@@ -8,6 +8,7 @@ mask, which is 0 by construction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import torch
 from torch import Tensor
 
 from madis_lib import attention, metrics, sampler
+from madis_lib.experiments.contrasts import sentence_estimate
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.model import MaDiS
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
 
 TRAINED, UNTRAINED, CAUSAL = "trained", "untrained", "trained, causal mask"
+TOP = 3  # heads that the paper shows
 SCOPES = {"signs": "written signs", "all": "text and written signs"}
 
 
@@ -58,7 +61,7 @@ def future_attention(suite: Suite, corpus: str, split: str = "test") -> Run:
     A sentence with one sign has no future among its signs and is left out of both scopes;
     ``sentences`` are the places of the others in the split.
     """
-    config = {"system": suite.finetuned(corpus), "corpus": corpus, "split": split,
+    config = {"system": suite.named.finetuned(corpus), "corpus": corpus, "split": split,
               "tokens_per_step": suite.preset.tokens_per_step}  # fmt: skip
 
     def work(folder: Path) -> dict[str, Any]:
@@ -98,3 +101,16 @@ def above_untrained(run: Run, scope: str = "signs") -> metrics.Interval:
         np.array(run.result["ratios"][name][scope]).mean(1) for name in (TRAINED, UNTRAINED)
     )
     return metrics.paired_interval(trained, before)
+
+
+def estimate(run: Run, weights: Mapping[str, float]) -> metrics.Estimate:
+    """Sum over rows of Fig. 7c of weight times the ratio among written signs, percent.
+
+    ``top_heads`` are chosen on the same sentences, which flatters them a little.
+    """
+    of = {name: 100 * np.array(scopes["signs"]) for name, scopes in run.result["ratios"].items()}
+    trained = of[TRAINED]
+    top = attention.ranked_heads(torch.tensor(trained.mean(0)))[:TOP].numpy()
+    rows = {"all_heads": trained, "top_heads": trained[:, top], "causal": of[CAUSAL]}
+    chosen = [rows[row].mean(1) for row in weights]
+    return sentence_estimate(list(weights.values()), chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,23 @@ AVERAGES = {m: (f"{m}_body", f"{m}_hands") for m in ("dtw", "sibleu")}
 RESAMPLES = 1000
 
 
-def estimate_of_mean(values: np.ndarray) -> metrics.Estimate:
-    """Mean over sentences of ``values`` ``[seeds, sentences]``, seeds and sentences both counted."""
-    n = values.shape[1]
-    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
-    return metrics.nested_estimate(values.mean(1), values[:, drawn].mean(2).T, n)
+def sentence_estimate(
+    weights: Sequence[float],
+    rows: Sequence[np.ndarray],
+    statistic: Callable[..., np.ndarray] = np.mean,
+) -> metrics.Estimate:
+    """Sum over rows of weight times a statistic of sentences, seeds and sentences both counted.
+
+    Args:
+        rows: values ``[seeds, n]`` of the same sentences, or ``[n]`` of one training.
+        statistic: such as ``np.median``; takes an axis.
+    """
+    values, by_row = np.stack([np.atleast_2d(row) for row in rows]), np.array(weights)
+    n = values.shape[-1]
+    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))  # the same for all rows
+    by_seed = np.tensordot(by_row, statistic(values, axis=-1), 1)
+    resampled = np.tensordot(by_row, statistic(values[..., drawn], axis=-1), 1)
+    return metrics.nested_estimate(by_seed, resampled.T, n)
 
 
 class ScoredRows:

@@ -12,14 +12,16 @@ from madis_lib import metrics, presets
 from madis_lib.experiments import (
     ablations,
     back_translation,
+    bidirectional,
     computed,
+    efficiency,
     embedding,
     gates,
     reconstruction,
     rivals,
 )
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
-from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, estimate_of_mean
+from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, sentence_estimate
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
@@ -76,13 +78,17 @@ class Measured:
     ) -> metrics.Estimate | None:
         """Sum over rows of weight times cell, paired by seed; None unless all were measured."""
         corpus, _, metric = column.rpartition(".")
-        if artefact in ABLATIONS or artefact == "table1":
+        if artefact == "fig6" and not corpus:  # a speed, of the sentences of all corpora
+            return efficiency.speed_estimate(self._sweeps, weights, metric)
+        if artefact in ABLATIONS or artefact in ("table1", "fig6"):
             rows = self._rows(artefact, corpus)
             return None if rows is None else rows.contrast(weights, metric)
         if artefact == "table6":
             return self._recall(weights, corpus, metric)
         if artefact == "table5":
             return gates.estimate(self._gates, weights, metric)
+        if artefact == "fig7c" and corpus in self._attention:
+            return bidirectional.estimate(self._attention[corpus], weights)
         if artefact == "fig8":
             part = metric.removeprefix("mpjpe_")
             return reconstruction.estimate(self._rebuilt, weights, part)
@@ -98,6 +104,14 @@ class Measured:
     def _gates(self) -> dict[int, Run]:
         return ablations.by_seed(self.suite, ablations.gated)
 
+    @cached_property
+    def _sweeps(self) -> dict[str, Run]:
+        return efficiency.finished_sweeps(self.suite)
+
+    @cached_property
+    def _attention(self) -> dict[str, Run]:
+        return efficiency.finished_attention(self.suite)
+
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":
             if runs := rivals.finished(self.suite, corpus):
@@ -108,6 +122,9 @@ class Measured:
                 except (UnfinishedRunError, KeyError):
                     return None
             return ScoredRows({"madis": {self.suite.seed: found}})
+        if artefact == "fig6":
+            run = self._sweeps.get(corpus)
+            return None if run is None else ScoredRows(efficiency.scores(run, self.suite.seed))
         if corpus != CORPUS:
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])
@@ -124,9 +141,7 @@ class Measured:
                 }
         except UnfinishedRunError:
             return None
-        values = sum(weight * hits[row] for row, weight in weights.items())
-        assert isinstance(values, np.ndarray)
-        return estimate_of_mean(values[None])
+        return sentence_estimate(list(weights.values()), [hits[row] for row in weights])
 
     def _curve(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
         """At the last update of both trainings, seed by seed; sentences are not resampled."""

@@ -13,7 +13,7 @@ import torch
 from madis_lib import body as bodies
 from madis_lib import metrics, objectives
 from madis_lib.data.batches import pad_tokens
-from madis_lib.experiments.contrasts import estimate_of_mean
+from madis_lib.experiments.contrasts import sentence_estimate
 from madis_lib.experiments.evaluate import BODY_JOINTS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
@@ -102,8 +102,7 @@ def estimate(
     """Sum over rows of weight times mean error in mm; ``runs`` of :func:`measured` by seed."""
     if not runs or set(weights) - set(MASKED):
         return None
-    by_seed = [
-        sum(weight * np.array(run.result["errors"][row][part]) for row, weight in weights.items())
-        for run in runs.values()
+    errors = [
+        np.array([run.result["errors"][row][part] for run in runs.values()]) for row in weights
     ]
-    return estimate_of_mean(np.stack(by_seed))
+    return sentence_estimate(list(weights.values()), errors)

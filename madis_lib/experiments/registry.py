@@ -17,10 +17,13 @@ from madis_lib import paper, presets
 from madis_lib.experiments import (
     ablations,
     back_translation,
+    bidirectional,
+    efficiency,
     embedding,
     panel,
     rivals,
     side_by_side,
+    sweep,
     utc_map,
 )
 from madis_lib.experiments.ablations import ABLATIONS
@@ -42,7 +45,7 @@ class Step:
     needs: tuple[str, ...] = ()  # titles of steps before it
     serves: tuple[str, ...] = ()  # artefacts
     kept: bool = False  # the result is worth keeping without the run
-    row: bool = False  # of an ablation, whose tables hold what seeds are there
+    row: bool = False  # of a table or figure that shows as much as is there
 
 
 def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
@@ -52,9 +55,8 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
         seeds: of the rows of ablations; None: those of the preset.
     """
     return [
-        *_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds),
-        *_rivals(suite, seeds),
-        *_utc_map(suite, seeds),
+        *_headline(suite), *_judges(suite), *_scores(suite), *_efficiency(suite),
+        *_ablations(suite, seeds), *_rivals(suite, seeds), *_utc_map(suite, seeds),
     ]  # fmt: skip
 
 
@@ -146,6 +148,26 @@ def _scores(suite: Suite) -> list[Step]:
                      _told_panel, (read,), ("fig7b",), True)
             )  # fmt: skip
     return found
+
+
+def _efficiency(suite: Suite) -> list[Step]:
+    """Quality against speed, and how far attention looks ahead."""
+    if not suite.protocol.claims:
+        return []
+    names = {c: suite.corpus_name(c) for c in suite.corpora}
+    return [
+        *(
+            Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c),
+                 _told_sweep, (f"fine-tuning, {names[c]}",), ("fig6",), True, True)
+            for c in efficiency.corpora(suite)
+        ),
+        *(
+            Step(f"Fig. 7c, attention, {name}",
+                 partial(bidirectional.future_attention, suite, c), _told_attention,
+                 (f"fine-tuning, {name}",), ("fig7c",), True, True)
+            for c, name in names.items()
+        ),
+    ]  # fmt: skip
 
 
 def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
@@ -374,3 +396,16 @@ def _told_gates(run: Run) -> str:
     truth, rule = run.result["truth"], run.result["rule"]
     agree = sum(a == b for a, b in zip(truth, rule, strict=True)) / len(truth)
     return f"{len(truth)} signs; the wrist rule names the hands of {100 * agree:.0f} %"
+
+
+def _told_sweep(run: Run) -> str:
+    points = run.result["points"]
+    speeds = [sweep.speed(p).estimate for p in points]
+    told = f"{min(speeds):.0f} to {max(speeds):.0f} tokens a second before the end"
+    return f"{len(points)} settings, {told}"
+
+
+def _told_attention(run: Run) -> str:
+    systems = (bidirectional.TRAINED, bidirectional.UNTRAINED)
+    ahead = (f"{100 * bidirectional.average(run, s).estimate:.0f} % {s}" for s in systems)
+    return f"attention to the future {', '.join(ahead)}"

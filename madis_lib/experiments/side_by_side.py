@@ -14,9 +14,9 @@ import numpy as np
 from madis_lib import body as bodies
 from madis_lib import metrics
 from madis_lib.body import Body
-from madis_lib.experiments import rivals
+from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.evaluate import BODY_JOINTS, landmarks, median_index
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
 
@@ -86,3 +86,15 @@ def signed(suite: Suite, corpus: str, seed: int) -> Run:
         }  # fmt: skip
 
     return suite.store.run(f"side-by-side-{corpus}", config, ("rivals", "sampler"), work)
+
+
+def finished(suite: Suite) -> dict[str, dict[str, Any]]:
+    """By corpus the result of :func:`signed` with the first seed of the rows, where it is there."""
+    world, found = ablations.world(suite), {}
+    with world.store.only_finding():
+        for corpus in rivals.corpora(suite):
+            try:
+                found[corpus] = signed(world, corpus, world.preset.seeds[0]).result
+            except UnfinishedRunError:
+                continue
+    return found

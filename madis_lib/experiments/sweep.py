@@ -69,7 +69,7 @@ def madis(
     stages = len(method.checkpoints) + 1
     possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
     name = "MaDiS, coarse canvases" if coarse else "MaDiS"
-    return Contestant(name, suite.finetuned(corpus), load, possible, size)
+    return Contestant(name, suite.named.finetuned(corpus), load, possible, size)
 
 
 def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
@@ -91,8 +91,9 @@ def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
 
         return sign
 
-    name = f"MaDiS, above {threshold:g}"
-    return Contestant(name, suite.finetuned(corpus), load, (1,), suite.preset.model.max_tokens)
+    name = f"MaDiS, also all above {threshold:g}"
+    trained = suite.named.finetuned(corpus)
+    return Contestant(name, trained, load, (1,), suite.preset.model.max_tokens)
 
 
 def _tokens(out: Generated) -> np.ndarray:
@@ -101,19 +102,15 @@ def _tokens(out: Generated) -> np.ndarray:
 
 
 def steps_sweep(
-    suite: Suite, corpus: str, systems: Sequence[Contestant] | None = None, split: str = "test"
+    suite: Suite, corpus: str, systems: Sequence[Contestant], split: str = "test"
 ) -> Run:
     """Scores and times of each system at each number of tokens a step.
-
-    Args:
-        systems: default MaDiS alone.
 
     Returns:
         a run whose ``points`` are, in order, ``system``, ``tokens_per_step``, ``scores`` (as of
         :func:`evaluate.score`), and lists over sentences: ``seconds`` (CPU time of one thread),
         ``places`` written at most, and ``tokens`` before the end.
     """
-    systems = [madis(suite, corpus)] if systems is None else list(systems)
     body = bodies.load()
     config = {
         "systems": [(s.name, s.trained, s.tokens_per_step) for s in systems], "corpus": corpus,

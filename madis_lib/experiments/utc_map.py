@@ -100,6 +100,12 @@ class Point:
     estimate: metrics.Estimate
 
 
+def finished(suite: Suite) -> bool:
+    """Whether any condition but the usual one was measured, both rows of it."""
+    changed = [c for c in CONDITIONS if c is not USUAL]
+    return any(_by_seed(suite, c, WITH) and _by_seed(suite, c, WITHOUT) for c in changed)
+
+
 def differences(suite: Suite, names: tuple[str, ...]) -> list[Point]:
     """Every finished condition and every third of the test set, for some metrics."""
     world, found = ablations.world(suite), []

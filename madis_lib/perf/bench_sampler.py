@@ -12,7 +12,6 @@ added are never the best choice of a head, as heads choose among codes), or rand
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -76,15 +75,12 @@ def widened(model: MaDiS, text_size: int) -> MaDiS:
     return found.eval()
 
 
-def random_model(text_size: int, layers: int = 4, size: int = 100) -> MaDiS:
-    """128 wide, codebooks as large as the paper's; sentences of it seldom end before M."""
-    codes = (96, 192, 192)
+def random_model(config: ModelConfig, codes: tuple[int, int, int]) -> MaDiS:
+    """Random weights; sentences of it seldom end before M."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        config = ModelConfig(128, layers, 4, 2, 32, 384, size, text_size)
-        return MaDiS(
-            config, Vocab(text_size, 0, 0, codes), [torch.randn(k, 64) for k in codes]
-        ).eval()
+        vocab = Vocab(config.text_vocab, 0, 0, codes)
+        return MaDiS(config, vocab, [torch.randn(k, 64) for k in codes]).eval()
 
 
 def contestants(model: MaDiS, text_ids: Tensor, text_valid: Tensor, steps: int) -> dict[str, Sign]:
@@ -109,9 +105,7 @@ def timed(methods: dict[str, Sign], rounds: int) -> dict[str, np.ndarray]:
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds + 1):
         for name, method in methods.items():
-            start = time.process_time()
-            method()
-            seconds[name].append(time.process_time() - start)
+            seconds[name].append(floors.seconds_of(method, torch.device("cpu")))
     return {name: np.array(of[1:]) for name, of in seconds.items()}
 
 
@@ -198,7 +192,7 @@ def run(
     found = {}
     try:
         machine = floors.probe()
-        print(f"{platform.machine()}, {_processor()}, torch {torch.__version__}, 1 thread, float32")
+        print(f"{platform.machine()}, {processor()}, torch {torch.__version__}, 1 thread, float32")
         print(
             f"seen: {machine.flops / 1e9:.0f} GFLOP/s of a matrix product, "
             f"{machine.bandwidth / 1e9:.1f} GB/s read; medians of {rounds} rounds of CPU time"
@@ -206,7 +200,8 @@ def run(
         trained, encode = _shipped(corpus)
         for rows in vocabularies:
             for batch in batches:
-                random = random_model(rows - 481, size=random_size)
+                config = ModelConfig(128, 4, 4, 2, 32, 384, random_size, rows - 481)
+                random = random_model(config, (96, 192, 192))
                 text = torch.randint(1, rows - 481, (batch, 64), generator=_seed())
                 full = torch.ones_like(text, dtype=torch.bool)
                 wide = widened(trained, rows - 1 - sum(trained.vocab.codes))
@@ -263,7 +258,8 @@ def _shipped(corpus: str) -> tuple[MaDiS, Callable[[int], tuple[Tensor, Tensor]]
     return system.model, lambda count: encode_texts(system.text, said[:count])
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The CPU's name, where the system tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     return next((s.split(": ")[1] for s in lines if s.startswith("model name")), "CPU")

@@ -14,8 +14,8 @@ that leaves work out (``fast_sampler.open_last_layer``) has a lower one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -68,6 +68,54 @@ def step(
     return Work(flops, number * (weights + head_rows * config.hidden_size))
 
 
+def token(
+    config: ModelConfig, context: int, batch: int = 1, head_rows: int = 0, number: int = 4
+) -> Work:
+    """One step of a causal decoder that has its cache: a token for each sentence.
+
+    The weights are read for B tokens, not for B L, and the cache with them:
+
+        FLOPs = B (2 P + 4 context (heads x head_dim) layers + 2 d (rows of the heads))
+        bytes = (P + rows d + B context 2 (kv heads x head_dim) layers) x bytes of a number
+
+    Args:
+        context: tokens whose keys and values are read.
+    """
+    weights, inner = layer_weights(config), config.num_heads * config.head_dim
+    cached = 2 * config.num_kv_heads * config.head_dim * config.num_layers  # numbers a token
+    attention = 4 * context * inner * config.num_layers
+    heads = head_rows * config.hidden_size
+    flops = batch * (2 * weights + attention + 2 * heads)
+    return Work(flops, number * (weights + heads + batch * context * cached))
+
+
+def sentence(
+    config: ModelConfig,
+    text: int,
+    steps: int | None,
+    batch: int = 1,
+    head_rows: int = 0,
+    number: int = 4,
+) -> list[Work]:
+    """Every pass that M tokens of B sentences take.
+
+    Args:
+        steps: of a masked diffusion sampler; None is the cached decoder, whose pass over the text
+            writes the first token and each of the others one more.
+    """  # fmt: skip
+    size = config.max_tokens
+    if steps is not None:
+        return [step(config, text, batch, head_rows, number)] * steps
+    prefill = step(replace(config, max_tokens=0), text, batch, 0, number)
+    each = (token(config, text + i, batch, head_rows, number) for i in range(1, size))
+    return [prefill, *each]
+
+
+def seconds(passes: Sequence[Work], machine: Machine) -> float:
+    """The least time they take one after another."""
+    return sum(work.floor(machine) for work in passes)
+
+
 def probe(
     device: torch.device | None = None, dtype: torch.dtype = torch.float32, rounds: int = 20
 ) -> Machine:
@@ -85,12 +133,18 @@ def probe(
 
 
 def _best(work: Callable[[], Tensor], rounds: int, device: torch.device) -> float:
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    seconds = []
-    for _ in range(rounds + 1):
-        start = clock()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(clock() - start)
+    seconds = [seconds_of(work, device) for _ in range(rounds + 1)]
     return min(seconds[1:])  # the first one warms up
+
+
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """What a call takes: CPU time of all threads on a CPU, else the clock's, until all is done."""
+    if device.type != "cuda":
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    torch.cuda.synchronize()
+    return time.perf_counter() - start

@@ -30,6 +30,7 @@ from madis_lib.reporting import (
     figures,
     metric_tables,
     scoreboard,
+    speed_tables,
     tables,
 )
 from madis_lib.reporting.figures.examples import Example, median_example
@@ -44,6 +45,7 @@ SECTIONS = {
     "results": "Results",
     "comparison": "Comparison with other systems (Table 1)",
     "ablations": "Ablations (Tables 2 to 4, α)",
+    "speed": "Speed and attention (Figs. 6, 7c)",
     "method": "The method in five formulas",
     "figures": "Figures",
     "siclip": "SiCLIP, the judge (Table 6)",
@@ -72,8 +74,9 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
         "claims": _claims(suite, folder, record),
         "signing": _signing(suite, folder),
         "results": _results(suite, folder),
-        "comparison": _comparison(suite),
-        "ablations": _ablations(suite),
+        "comparison": _comparison(suite, folder),
+        "ablations": _ablations(suite, folder),
+        "speed": _speed(suite, folder),
         "method": _method(),
         "figures": _figures(folder),
         "siclip": _siclip(suite),
@@ -169,7 +172,7 @@ def _inline(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _comparison(suite: Suite) -> str:
+def _comparison(suite: Suite, folder: Path) -> str:
     if not suite.protocol.claims:
         return "<p>It is run by the paper's protocol.</p>"
     parts = [
@@ -196,10 +199,11 @@ def _comparison(suite: Suite) -> str:
             f'<p class="note">{links}</p>'
         )
     cards = _table(comparison.cards(suite))
+    parts.append(_figure(folder, "fig5"))
     return "\n".join([*parts, "<details><summary>What each row is</summary>", cards, "</details>"])
 
 
-def _ablations(suite: Suite) -> str:
+def _ablations(suite: Suite, folder: Path) -> str:
     if not suite.protocol.claims:
         return "<p>They are run by the paper's protocol.</p>"
     parts = [
@@ -239,7 +243,7 @@ def _ablations(suite: Suite) -> str:
             ),
             _table(rebuilt.drop(columns="preset")),
         ]
-    return "\n".join(parts)
+    return "\n".join([*parts, _figure(folder, "utc_map")])
 
 
 def _ablation(suite: Suite, frame: pd.DataFrame, where: str) -> str:
@@ -286,6 +290,36 @@ def write_ablation(
     with atomic_write(page) as temporary:
         temporary.write_text(_filled(values), encoding="utf-8")
     return page
+
+
+def _speed(suite: Suite, folder: Path) -> str:
+    if not suite.protocol.claims:
+        return "<p>They are measured by the paper's protocol.</p>"
+    found, ahead = speed_tables.frame(suite), speed_tables.attention(suite)
+    if found.empty and ahead.empty:
+        name = html.escape(suite.preset.name)
+        command = f"madis reproduce --preset {name} --only fig6 fig7c"
+        return f"<p>Nothing is measured yet: <code>{command}</code></p>"
+    parts = []
+    if not found.empty:
+        parts.append(f"<p>{speed_tables.ABOUT}</p>")
+        for corpus, of in found.groupby("corpus", sort=False):
+            links = " · ".join(
+                f'<a href="tables/speed-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
+            )
+            parts.append(
+                f"<h3>{html.escape(speed_tables.caption(of))}</h3>{_table(speed_tables.grid(of))}"
+                f'<p class="note">{links}</p>'
+            )
+        parts.append(f'<p class="note">{html.escape(speed_tables.NOTE)}</p>')
+    parts.append(_figure(folder, "fig6"))
+    if not ahead.empty:
+        parts += [
+            "<h3>Share of attention on later positions, percent</h3>",
+            _table(ahead),
+        ]
+    parts.append(_figure(folder, "fig7c"))
+    return "\n".join(parts)
 
 
 # --- sections ---------------------------------------------------------------------------------
@@ -415,7 +449,11 @@ def _method() -> str:
 
 
 def _figures(folder: Path) -> str:
-    numbered = [f.name for f in figures.ALL if f.name.startswith(("fig", "metric", "utc"))]
+    numbered = [
+        f.name
+        for f in figures.ALL
+        if f.name.startswith(("fig", "metric")) and f.runs is None  # those have a section
+    ]
     return "\n".join(_figure(folder, name) for name in numbered)
 
 

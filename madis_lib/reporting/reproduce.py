@@ -25,6 +25,7 @@ from madis_lib.reporting import (
     metric_tables,
     notebook_runs,
     page,
+    speed_tables,
     tables,
 )
 from madis_lib.reporting.narrator import Narrator, show_plan
@@ -276,6 +277,7 @@ def _write_tables(suite: Suite, folder: Path) -> None:
     if suite.protocol.claims:
         comparison.write(suite, folder / "tables")
         ablation_tables.write(suite, folder / "tables")
+        speed_tables.write(suite, folder / "tables")
     for path in (folder / "results").iterdir():
         if not re.fullmatch(r".+-[0-9a-f]{16}\.json\.gz", path.name):  # not a result that is kept
             path.unlink()
@@ -296,9 +298,9 @@ def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
     for figure in figures.ALL:
         if figure.needs_truth and not suite.synthetic:
             continue
-        drawn = figure.draw(suite)
-        if drawn is not None:
-            figures.save(drawn, folder / "figures", figure.name, short)
+        if figure.runs is not None and not figure.runs(suite):
+            continue
+        figures.save(figure.draw(suite), folder / "figures", figure.name, short)
     _drop_older(folder / "figures", begun)
 
 

@@ -43,7 +43,8 @@ def test_nothing_is_drawn_of_what_was_not_made(tmp_path):
     from madis_lib.experiments.suite import Suite
     from tests import tiny
 
-    assert figures.fig5(Suite(tiny.preset(), tmp_path / ".madis")) is None
+    with pytest.raises(ValueError, match="--only fig5"):
+        figures.fig5(Suite(tiny.preset(), tmp_path / ".madis"))
 
 
 @pytest.mark.parametrize("key", side_by_side.SYSTEMS)

@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from madis_lib.experiments import bidirectional, sweep
+from madis_lib.experiments import bidirectional, efficiency, sweep
 from madis_lib.experiments.sweep import Contestant
+from madis_lib.reporting import speed_tables
 from madis_lib.reporting.figures import speed as figures
 from madis_lib.systems.madis import encode_texts
 
 
 def test_every_point_is_scored_and_timed(suite):
-    run = sweep.steps_sweep(suite, "csl")
+    systems = [sweep.madis(suite, "csl")]
+    run = sweep.steps_sweep(suite, "csl", systems)
     points = run.result["points"]
     size = suite.preset.model.max_tokens
     assert [p["tokens_per_step"] for p in points] == [1, 2, 3, 4, 6, 10]  # 17 leaves 2 steps for 3
@@ -19,11 +21,11 @@ def test_every_point_is_scored_and_timed(suite):
         assert p["places"] == [size] * n and all(0 < t <= size for t in p["tokens"])
         both = [sweep.speed(p, count).estimate for count in ("tokens", "places")]
         assert 0 < both[0] <= both[1]
-    assert sweep.steps_sweep(suite, "csl").key == run.key
+    assert sweep.steps_sweep(suite, "csl", systems).key == run.key
 
 
 def test_at_the_presets_own_step_the_scores_are_those_of_the_table(suite):
-    points = sweep.steps_sweep(suite, "csl").result["points"]
+    points = sweep.steps_sweep(suite, "csl", [sweep.madis(suite, "csl")]).result["points"]
     mine = next(p for p in points if p["tokens_per_step"] == suite.preset.tokens_per_step)
     table = suite.evaluated("csl").result["scores"]["MaDiS"]
     np.testing.assert_allclose(mine["scores"]["dtw_body"], table["dtw_body"], rtol=1e-4)
@@ -37,16 +39,25 @@ def test_a_system_that_stops_at_the_end_counts_no_canvas(suite):
     systems = [sweep.madis(suite, "csl", (4,)), rival, above, sweep.madis(suite, "csl", (4,), True)]
     found = sweep.steps_sweep(suite, "csl", systems).result["points"]
     assert [(p["system"], p["tokens_per_step"]) for p in found] == [
-        ("MaDiS", 4), ("truth", 1), ("MaDiS, above 0.5", 1), ("MaDiS, coarse canvases", 4),
+        ("MaDiS", 4), ("truth", 1), ("MaDiS, also all above 0.5", 1), ("MaDiS, coarse canvases", 4),
     ]  # fmt: skip
     assert found[1]["places"] == found[1]["tokens"] == [len(t) for t in truth.values()]
     assert found[1]["scores"]["bleu"]["body"] != found[0]["scores"]["bleu"]["body"]
 
 
-def test_the_figure_holds_a_point_for_each_metric_and_setting(suite):
-    data = figures.fig6(suite, lambda s, c: [sweep.madis(s, c, (2, 4))]).data["points"]
-    assert len(data) == len(suite.corpora) * len(figures.QUALITY) * 2
-    assert {r["metric"] for r in data} == set(figures.QUALITY)
+def test_the_figure_shows_what_the_table_holds(suite):
+    efficiency.swept(suite, "csl")
+    found = speed_tables.frame(suite)
+    assert figures.fig6(suite).data["points"] == found.to_dict("records")
+    points = efficiency.swept(suite, "csl").result["points"]
+    assert set(found.measure) == set(speed_tables.HEADINGS)
+    assert len(found) == len(points) * len(speed_tables.HEADINGS)
+    first = found[(found.system == "MaDiS") & (found.tokens_per_step == 4)].set_index("measure")
+    mine = next(p for p in points if (p["system"], p["tokens_per_step"]) == ("MaDiS", 4))
+    assert tuple(first.loc["places", ["estimate", "low", "high"]]) == sweep.speed(mine, "places")
+    dtw = np.mean([mine["scores"]["dtw_body"], mine["scores"]["dtw_hands"]])
+    assert abs(first.estimate["dtw"] - dtw) < 1e-9
+    assert (found.low <= found.estimate).all() and (found.estimate <= found.high).all()
 
 
 def test_a_causal_model_reads_nothing_ahead_on_any_sentence(suite):
@@ -80,6 +91,6 @@ def test_the_last_step_still_sees_masks_where_it_writes(suite):
 def test_fig7c_ranks_heads_by_what_it_draws(suite):
     data = figures.fig7c(suite, "csl").data
     ahead = data["per_head"][bidirectional.TRAINED]
-    assert [ahead[h] for h in data["heads"]] == sorted(ahead, reverse=True)[: figures.TOP]
+    assert [ahead[h] for h in data["heads"]] == sorted(ahead, reverse=True)[: bidirectional.TOP]
     assert data["averages"][bidirectional.CAUSAL]["signs"]["estimate"] == 0
-    assert len(data["maps"]) == min(figures.TOP, suite.preset.model.num_heads)
+    assert len(data["maps"]) == min(bidirectional.TOP, suite.preset.model.num_heads)

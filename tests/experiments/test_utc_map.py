@@ -50,7 +50,9 @@ def test_only_a_wider_model_is_pretrained_anew(suite):
 
 def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite):
     assert utc_map.differences(suite, ("gloss_error",)) == []
-    assert figures.utc_map(suite) is None  # nothing was made
+    assert not utc_map.finished(suite)
+    with pytest.raises(ValueError, match="no condition was measured"):
+        figures.utc_map(suite)
     for condition in (utc_map.USUAL, GIVEN):
         for row in (utc_map.WITH, utc_map.WITHOUT):
             utc_map.measured(suite, condition, row, 0)
@@ -63,6 +65,7 @@ def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite):
         assert sum(p.sentences for p in thirds) == whole.sentences
         total = sum(p.sentences * p.estimate.by_seed[0] for p in thirds)
         assert total / whole.sentences == pytest.approx(whole.estimate.by_seed[0])
+    assert utc_map.finished(suite)
     drawn = figures.utc_map(suite).data["points"]
     assert {p["axis"] for p in drawn} == set(axes)
 

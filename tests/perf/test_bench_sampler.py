@@ -8,6 +8,7 @@ import torch
 
 from madis_lib import presets, sampler
 from madis_lib.perf import bench_sampler, floors, plain_loop
+from madis_lib.presets import ModelConfig
 from tests.tiny import small_model
 
 
@@ -62,7 +63,7 @@ def test_every_contestant_is_measured(capsys):
 
 
 def test_a_sampler_with_other_tokens_is_noticed(monkeypatch):
-    model = bench_sampler.random_model(300, layers=1, size=8)
+    model = bench_sampler.random_model(ModelConfig(128, 1, 4, 2, 32, 384, 8, 300), (9, 9, 9))
     text = torch.ones(1, 3, dtype=torch.long)
     monkeypatch.setattr(
         bench_sampler.sampler, "generate",

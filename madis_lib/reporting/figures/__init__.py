@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from madis_lib.experiments import efficiency, side_by_side
+from madis_lib.experiments import utc_map as conditions
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures.ablation import differences
 from madis_lib.reporting.figures.architecture import fig2
@@ -57,10 +59,11 @@ class Entry:
     """A figure of the report: how it is drawn and what to notice."""
 
     name: str
-    draw: Callable[[Suite], Figure | None]  # None: what it shows was not measured
+    draw: Callable[[Suite], Figure]
     title: str
     notice: str
     needs_truth: bool = False  # gloss timelines, which real corpora do not have
+    runs: Callable[[Suite], object] | None = None  # that it shows; without any it is left out
 
 
 ALL = (
@@ -120,6 +123,18 @@ ALL = (
         "the mean error of both systems is the median. All clips start at zero seconds; glosses are "
         "SignWorld's own, and those its oracle reads off what was generated. Red: how far a frame's "
         "joints are off, mean of body and both hands, from the frame that warping pairs it with.",
+        runs=side_by_side.finished,
+    ),
+    Entry(
+        "fig6",
+        fig6,
+        "Fig. 6b-d: quality against speed",
+        "A dot is a number of tokens a step, written beside it; up and to the right is better. DTW-JPE "
+        "and SiBLEU are averages of body and hands. Speeds are of one sentence at a time on one CPU "
+        "thread, signing alone, and count tokens before the end; intervals (95 %) are over sentences, "
+        "of one training. Coarse canvases and the threshold are shortcuts that sign other tokens. "
+        "Notice whether a curve falls, and where: that is what more tokens a step cost.",
+        runs=efficiency.finished_sweeps,
     ),
     Entry(
         "fig7b",
@@ -158,6 +173,18 @@ ALL = (
         needs_truth=True,
     ),
     Entry(
+        "fig7c",
+        fig7c,
+        "Fig. 7c: how far attention looks ahead",
+        "Maps of the three heads that look ahead most, on a sentence of the test set, and the share of "
+        "every head's attention that falls on later signs, over the whole test set. The paper has 41 % "
+        "over all heads and nothing beside it. Notice the open dots: a model that has learnt nothing "
+        "spreads its attention evenly, nearly half of it ahead, so an average of that size is no sign "
+        "of having learnt to look ahead. What training can do is to part the heads into those that look "
+        "ahead and those that look back, which no average shows. A causal mask gives 0.",
+        runs=efficiency.finished_attention,
+    ),
+    Entry(
         "fig8",
         fig8,
         "Fig. 8: signs rebuilt from what is left of them",
@@ -174,6 +201,7 @@ ALL = (
         "one changed at a time; the last two groups divide the test set of the first. Filled marks: "
         "the 95 % interval over seeds and sentences is off zero (not corrected for their number); "
         "green circles where checkpoints help, orange squares where they harm. Ticks: single seeds.",
+        runs=conditions.finished,
     ),
     Entry(
         "fig10",

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from madis_lib.data import signworld
-from madis_lib.experiments import ablations, rivals, side_by_side
-from madis_lib.experiments.store import UnfinishedRunError
+from madis_lib.experiments import side_by_side
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.drawing import picture, render, sheet, text
@@ -19,25 +18,15 @@ WIDTH, LEFT, CELL, RIBBON, CHART = 11.5, 1.35, 1.0, 0.26, 0.55  # inches
 GAP = 0.12
 
 
-def finished(suite: Suite) -> dict[str, dict[str, Any]]:
-    """By corpus what was signed side by side, with the first seed, where all systems are there."""
-    world, found = ablations.world(suite), {}
-    with world.store.only_finding():
-        for corpus in rivals.corpora(suite):
-            try:
-                run = side_by_side.signed(world, corpus, world.preset.seeds[0])
-            except UnfinishedRunError:
-                continue
-            found[corpus] = run.result
-    return found
-
-
 @style.styled
-def fig5(suite: Suite) -> Figure | None:
-    """Frames, glosses and the error of every frame, on one axis of time; None if nothing is there."""
-    found = finished(suite)
+def fig5(suite: Suite) -> Figure:
+    """Frames, glosses and the error of every frame, on one axis of time.
+
+    ValueError where nothing was signed side by side.
+    """
+    found = side_by_side.finished(suite)
     if not found:
-        return None
+        raise ValueError("nothing was signed side by side: madis reproduce --only fig5 does it")
     blocks = [_height(result) for result in found.values()]
     height = sum(blocks)
     figure, axes = sheet(WIDTH, height)

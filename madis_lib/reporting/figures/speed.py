@@ -2,100 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from madis_lib import attention
-from madis_lib.experiments import bidirectional, evaluate, sweep
-from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments import bidirectional, efficiency
 from madis_lib.experiments.suite import Suite
+from madis_lib.reporting import speed_tables
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.examples import example_corpus, median_example
 from madis_lib.systems.madis import encode_texts
 
-QUALITY = ("sibleu_hands", "dtw_hands", "gloss_error")
-TOP = 3  # heads that the paper shows
-Systems = Callable[[Suite, str], Sequence[sweep.Contestant]]
+MARKERS = "osD^vP"
 
 
 @style.styled
-def fig6(suite: Suite, systems: Systems | None = None) -> Figure:
-    """Quality against tokens per second: a row a metric, a column a corpus, a curve a system."""
+def fig6(suite: Suite) -> Figure:
+    """Quality against tokens per second: a row a metric, a column a corpus, a curve a system.
+
+    Of the sweeps that are finished (:func:`efficiency.finished_sweeps`).
+    """
     import matplotlib.pyplot as plt
 
-    runs = {
-        c: sweep.steps_sweep(suite, c, None if systems is None else systems(suite, c))
-        for c in suite.corpora
-    }
-    points = {c: r.result["points"] for c, r in runs.items()}
-    held = evaluate.available(points[suite.corpora[0]][0]["scores"])
-    shown = [m for m in QUALITY if m in held]
+    found = speed_tables.frame(suite)
+    shown = [m for m in speed_tables.QUALITY if m in set(found.measure)]
+    corpora = list(found.corpus.unique())
     figure, grid = plt.subplots(
-        len(shown), len(points), figsize=(11.5, 2.2 * len(shown) + 0.4), layout="constrained",
-        sharex="col", squeeze=False,
+        len(shown), len(corpora), figsize=(max(7.0, 3.8 * len(corpora)), 2.2 * len(shown) + 0.6),
+        layout="constrained", sharex="col", squeeze=False,
     )  # fmt: skip
-    rows = []
-    for column, (corpus, of) in enumerate(points.items()):
-        for row, metric in enumerate(shown):
-            axes = grid[row][column]
-            rows += _draw_curves(axes, of, metric, corpus)
-            if METRICS[metric].better < 0:
+    for column, (_, of) in enumerate(found.groupby("corpus", sort=False)):
+        for axes, metric in zip(grid[:, column], shown, strict=True):
+            _draw_curves(axes, of, metric)
+            heading = speed_tables.HEADINGS[metric]
+            if "↓" in heading:
                 axes.invert_yaxis()  # better is up in every panel
             if column == 0:
-                m = METRICS[metric]
-                axes.set_ylabel(f"{m.label} ({m.unit})" if m.unit else m.label)
-        grid[0][column].set_title(suite.corpus_name(corpus))
+                axes.set_ylabel(heading.strip(" ↓↑"))
+        grid[0][column].set_title(of.data.iloc[0])
         grid[-1][column].set_xlabel("tokens before the end, per second of one CPU thread")
-    if len({r["system"] for r in rows}) > 1:
-        grid[0][0].legend()
-    return style.with_data(figure, points=rows)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return style.with_data(figure, points=found.to_dict("records"))
 
 
-def _draw_curves(axes: Axes, points: list[dict], metric: str, corpus: str) -> list[dict]:
-    """A curve for each system; its numbers."""
-    rows = []
-    for i, name in enumerate(dict.fromkeys(p["system"] for p in points)):
-        mine = [p for p in points if p["system"] == name]
-        x = [sweep.speed(p) for p in mine]
-        y = [evaluate.summary(p["scores"], metric) for p in mine]
+def _draw_curves(axes: Axes, found: pd.DataFrame, metric: str) -> None:
+    """A curve for each system, a dot for each number of tokens a step, which stands beside it."""
+    for i, (name, mine) in enumerate(found.groupby("system", sort=False)):
+        x, y = (mine[mine.measure == m].set_index("tokens_per_step") for m in ("tokens", metric))
         colour = style.SERIES[i]
-        axes.plot([v.estimate for v in x], [v.estimate for v in y], "-o", ms=4.5, color=colour,
-                  lw=1.4, label=name)  # fmt: skip
+        axes.plot(x.estimate, y.estimate, "-", marker=MARKERS[i], ms=5, color=colour, lw=1.4,
+                  label=name)  # fmt: skip
         axes.errorbar(
-            [v.estimate for v in x], [v.estimate for v in y],
-            yerr=[[v.estimate - v.low for v in y], [v.high - v.estimate for v in y]],
-            fmt="none", ecolor=style.tint(colour, 0.45), elinewidth=1.2, zorder=1,
+            x.estimate, y.estimate, yerr=[y.estimate - y.low, y.high - y.estimate], fmt="none",
+            ecolor=style.tint(colour, 0.45), elinewidth=1.2, zorder=1,
         )  # fmt: skip
-        for p, a, b in zip(mine, x, y, strict=True):
-            if len(mine) > 1:
-                axes.annotate(str(p["tokens_per_step"]), (a.estimate, b.estimate), xytext=(0, 6),
-                              textcoords="offset points", ha="center", fontsize=8,
-                              color=style.SOFT)  # fmt: skip
-            rows.append({
-                "corpus": corpus, "system": name, "tokens_per_step": p["tokens_per_step"],
-                "metric": metric, "value": b._asdict(), "effective_per_second": a._asdict(),
-                "places_per_second": sweep.speed(p, "places")._asdict(),
-            })  # fmt: skip
+        for k in x.index if len(x) > 1 else ():
+            axes.annotate(str(k), (x.estimate[k], y.estimate[k]), xytext=(0, 6), ha="center",
+                          textcoords="offset points", fontsize=8, color=style.SOFT)  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid()
     axes.margins(x=0.08, y=0.22)
-    return rows
 
 
 @style.styled
 def fig7c(suite: Suite, corpus: str | None = None) -> Figure:
-    """Maps of the three heads that look ahead most, and the ratio of every head with a yardstick."""
+    """Maps of the three heads that look ahead most, and the ratio of every head with a yardstick.
+
+    Args:
+        corpus: by default the example's, or the first one of which a run is finished.
+    """
     import matplotlib.pyplot as plt
 
+    there = efficiency.finished_attention(suite)
     corpus = example_corpus(suite, corpus)
+    corpus = corpus if corpus in there else next(iter(there), corpus)
     run = bidirectional.future_attention(suite, corpus)
     mean = {
         name: np.array(scopes["signs"]).mean(0) for name, scopes in run.result["ratios"].items()
@@ -105,7 +93,9 @@ def fig7c(suite: Suite, corpus: str | None = None) -> Figure:
     ids, valid = encode_texts(system.text, [example.text])
     canvas, length = bidirectional.final_canvas(system, ids, valid)
     layer = bidirectional.layer_of(system.model)
-    maps = attention.maps(system.model, ids, valid, canvas, layer)[0, order[:TOP]].numpy()
+    maps = attention.maps(system.model, ids, valid, canvas, layer)[
+        0, order[: bidirectional.TOP]
+    ].numpy()
     text = ids.shape[1]
     figure = plt.figure(figsize=(11.5, 3.5), layout="constrained")
     *panels, last = figure.subplots(1, len(maps) + 1, width_ratios=(1,) * len(maps) + (1.25,))
@@ -128,7 +118,7 @@ def fig7c(suite: Suite, corpus: str | None = None) -> Figure:
         "the diagonal is the future", x=0.01, ha="left", fontsize=9.5, color=style.SOFT,
     )  # fmt: skip
     return style.with_data(
-        figure, corpus=corpus, text=example.text, rule=example.rule, heads=order[:TOP],
+        figure, corpus=corpus, text=example.text, rule=example.rule, heads=order[: bidirectional.TOP],
         maps=maps, averages=averages, per_head=mean,
         above_untrained={
             s: bidirectional.above_untrained(run, s)._asdict() for s in bidirectional.SCOPES

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 import matplotlib
 
@@ -31,7 +31,6 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 ACCENT, GOOD, BAD = "#1f5fd1", "#00704f", "#b03a00"
 
 _P = ParamSpec("_P")
-_F = TypeVar("_F", bound=Figure | None)
 
 
 def fonts() -> list[str]:
@@ -74,15 +73,14 @@ def settings() -> Any:  # matplotlib's own type lists its keys one by one
     }
 
 
-def styled(draw: Callable[_P, _F]) -> Callable[_P, _F]:
+def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
     """Run a drawing function in the common style; its figure is shown by whoever displays it."""
 
     @wraps(draw)
-    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> _F:
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
         with plt.rc_context(settings()):
             figure = draw(*args, **kwargs)
-        if figure is not None:
-            plt.close(figure)
+        plt.close(figure)
         return figure
 
     return drawn

@@ -1,0 +1,111 @@
+"""Who enters Fig. 6 and on which corpora, and what the finished runs say of the paper's claims
+(MaDiS §4.1).
+
+Two ways of counting tokens.  The paper's 132 tokens a second are 100 places in 0.76 s, so
+``throughput`` counts all places of the canvas; a reader gets only those before the end of the
+sentence, which the tables give beside it.  A system that stops at the end has no other places: for
+it both are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from madis_lib import metrics, presets
+from madis_lib.experiments import bidirectional, sweep
+from madis_lib.experiments.contrasts import sentence_estimate
+from madis_lib.experiments.evaluate import SYSTEM
+from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite
+
+# Rows of the paper's Fig. 6 as (system, tokens a step).
+ROWS = {
+    "steps_100": (SYSTEM, 1), "steps_50": (SYSTEM, 2), "steps_25": (SYSTEM, 4),
+    "steps_10": (SYSTEM, 10),
+}  # fmt: skip
+# What a row's number is made of, sentence by sentence.
+SPEEDS = {
+    "throughput": lambda p: np.array(p["places"]) / np.array(p["seconds"]),
+    "seconds": lambda p: 100 * np.array(p["seconds"]) / np.array(p["places"]),
+}
+
+
+def corpora(suite: Suite) -> tuple[str, ...]:
+    """Where speed is measured: at smoke size in the first corpus only."""
+    return suite.corpora[:1] if presets.is_smoke(suite.preset.name) else suite.corpora
+
+
+def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
+    """MaDiS, and its two shortcuts that are not exact; at smoke size with fewer settings."""
+    smoke = presets.is_smoke(suite.preset.name)
+    paces = tuple(k for _, k in ROWS.values()) if smoke else sweep.TOKENS_PER_STEP
+    return [
+        sweep.madis(suite, corpus, paces),
+        sweep.madis(suite, corpus, paces[2:] if smoke else paces, coarse=True),
+        *(sweep.madis_above(suite, corpus, t) for t in ((0.5,) if smoke else (0.5, 0.9))),
+    ]
+
+
+def swept(suite: Suite, corpus: str) -> Run:
+    """The sweep of a corpus (:func:`sweep.steps_sweep`) with all contestants."""
+    return sweep.steps_sweep(suite, corpus, contestants(suite, corpus))
+
+
+def finished_sweeps(suite: Suite) -> dict[str, Run]:
+    """Sweeps that are done, by corpus; nothing is made."""
+    return _finished(suite, swept, corpora(suite))
+
+
+def finished_attention(suite: Suite) -> dict[str, Run]:
+    """Runs of :func:`bidirectional.future_attention` that are done, by corpus; nothing is made."""
+    return _finished(suite, bidirectional.future_attention, suite.corpora)
+
+
+def _finished(
+    suite: Suite, find: Callable[[Suite, str], Run], among: Sequence[str]
+) -> dict[str, Run]:
+    found = {}
+    with suite.store.only_finding():
+        for corpus in among:
+            try:
+                found[corpus] = find(suite, corpus)
+            except UnfinishedRunError:
+                continue
+    return found
+
+
+def point(run: Run, row: str) -> dict[str, Any] | None:
+    """The point of a sweep that is a row of the paper's figure; None where there is none."""
+    wanted = ROWS.get(row)
+    points = run.result["points"]
+    return next((p for p in points if (p["system"], p["tokens_per_step"]) == wanted), None)
+
+
+def scores(run: Run, seed: int) -> dict[str, dict[int, dict[str, Any]]]:
+    """Scores of the paper's rows, for :class:`contrasts.ScoredRows`."""
+    found = {row: point(run, row) for row in ROWS}
+    return {row: {seed: p["scores"]} for row, p in found.items() if p is not None}
+
+
+def speed_estimate(
+    runs: Mapping[str, Run], weights: Mapping[str, float], column: str
+) -> metrics.Estimate | None:
+    """Sum over rows of weight times the median over sentences of a speed; None unless all ran.
+
+    Args:
+        runs: sweeps by corpus; their sentences count together.
+        column: of :data:`SPEEDS`: "throughput" in places a second, "seconds" for 100 places.
+    """
+    if not runs:
+        return None
+    table = []
+    for row in weights:
+        points = [point(run, row) for run in runs.values()]
+        known = [p for p in points if p is not None]
+        if len(known) < len(points):
+            return None
+        table.append(np.concatenate([SPEEDS[column](p) for p in known]))
+    return sentence_estimate(list(weights.values()), table, np.median)
