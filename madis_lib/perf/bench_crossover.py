@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -118,11 +118,12 @@ def measure(
     model = random_model(config, CODES).to(device, dtype)
     text = torch.randint(1, config.text_vocab, (batch, TEXT), generator=_seed()).to(device)
     valid, ideas = torch.ones_like(text, dtype=torch.bool), replace(ALL, early_stop=False)
-    steps, methods = contestants(config), {}
+    steps = contestants(config)
+    methods: dict[str, Callable[[], object]] = {}
     for name, n in steps.items():
         methods[name] = partial(cached_decoder.generate, model, text)
         if n is not None:
-            methods[name] = partial(fast_sampler.generate, model, text, valid, n, ideas=ideas)  # type: ignore[assignment]
+            methods[name] = partial(fast_sampler.generate, model, text, valid, n, ideas=ideas)
     first = sum(floors.seconds_of(method, device) for method in methods.values())  # warms up
     rounds = int(np.clip(budget / first, *ROUNDS))
     taken = np.array(
