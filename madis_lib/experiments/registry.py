@@ -209,7 +209,7 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                 title, needs = f"Table 1, {row.label}", [tokens, judge]
                 if row.key == "madis":
                     needs.append(f"pretraining of the rows, seed {seed}")
-                elif row.key != "mdlm":
+                elif row.key not in rivals.MASKED:
                     start = f"{title}, all corpora, seed {seed}"
                     needs += [start] if row.stack else [start, whole]
                     if corpus == ablations.CORPUS:
