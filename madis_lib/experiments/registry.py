@@ -248,7 +248,7 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                     method = ablations.title(ablations.FULL, ())
                     trained = corpus == ablations.CORPUS  # for the ablations too
                     needs.append(f"{method if trained else 'pretraining of the rows'}, seed {seed}")
-                elif row.key != "mdlm":
+                elif row.key not in rivals.MASKED:
                     start = f"{title}, all corpora, seed {seed}"
                     needs += [start] if row.stack else [start, whole]
                     if corpus == ablations.CORPUS:

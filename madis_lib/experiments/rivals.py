@@ -1,9 +1,11 @@
 """The rows of Table 1 that are built here, as runs.
 
-All have the same budget: sentences, batch and number of updates are those of MaDiS as a row of the
-ablations, which is the row ``madis``, trained once for both.  The autoregressive rows see what it sees, in its order:
+All have the same budget: batch and number of updates are those of MaDiS as a row of the ablations,
+which is the row ``madis``, trained once for both.  The autoregressive rows see the sentences it sees,
+in its order:
 all corpora first, then the corpus they sign.  The MDLM baseline has no pretraining by definition; it
-gets all the updates on its corpus.
+gets all the updates on its corpus, which is more of that corpus than the others see.  So there is
+another of it, ours, that begins with all corpora.
 """
 
 from __future__ import annotations
@@ -37,8 +39,13 @@ from madis_lib.tokenizer import Tokenizer
 from madis_lib.train import device, one_thread
 
 MADE_WITH = ("rivals", "model", "sampler")
-# without pretraining, checkpoints and mixture; its loss is Eq. 3 alone
-MDLM = {"levels": (), "checkpoints": (), "fusion": "average", "alpha": 0.0}
+_PLAIN = {"checkpoints": (), "fusion": "average", "alpha": 0.0}  # its loss is Eq. 3 alone
+# What each masked row changes of MaDiS; of its pretraining, signs alone make it the loss of MDLM.
+MASKED: dict[str, dict[str, Any]] = {
+    "mdlm": {**_PLAIN, "levels": ()},
+    "mdlm_all": {**_PLAIN, "levels": ("sign",)},
+    "madis": {},
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ ROWS = {
         Row("soke_qwen3", soke.card_of("qwen3", True), "qwen3"),
         Row("soke_qwen3_alone", soke.card_of("qwen3", False), "qwen3", OURS),
         Row("mdlm", madis.MDLM),
+        Row("mdlm_all", madis.MDLM_ALL, place=OURS),
         Row("madis", madis.CARD),
     )
 }
@@ -189,10 +197,8 @@ def _fit(
 
 def trained(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     """Training of a row for one corpus, with the budget of a row of the ablations."""
-    if key == "madis":
-        return suite.row(True, seed).finetuned(corpus)
-    if key == "mdlm":
-        return mdlm(suite, seed).finetuned(corpus)
+    if key in MASKED:
+        return masked(suite, key, seed).finetuned(corpus)
     return _stage(suite, key, corpus, seed)
 
 
@@ -201,20 +207,22 @@ def pretrained(suite: Suite, key: str, seed: int) -> Run:
     return _stage(suite, key, None, seed)
 
 
-def mdlm(suite: Suite, seed: int) -> Suite:
-    """The variant that is the MDLM baseline: all updates in its one training."""
-    size = suite.row(True, seed).preset
-    updates = size.pretrain.updates + size.finetune.updates
-    size = replace(size, finetune=replace(size.finetune, updates=updates))
-    return suite.variant(size, seed, **MDLM)
+def masked(suite: Suite, key: str, seed: int) -> Suite:
+    """The variant that is a masked row; without pretraining all updates are in its one training."""
+    found = suite.row(True, seed, **MASKED[key])
+    if found.preset.method.levels:
+        return found
+    p = found.preset
+    updates = p.pretrain.updates + p.finetune.updates
+    return found.variant(replace(p, finetune=replace(p.finetune, updates=updates)), seed)
 
 
 def system(suite: Suite, key: str, corpus: str, seed: int) -> System:
     """A trained row."""
-    if key == "madis":
-        return suite.row(True, seed).system(corpus)
-    if key == "mdlm":
-        found = mdlm(suite, seed).system(corpus)
+    if key in MASKED:
+        found = masked(suite, key, seed).system(corpus)
+        if key == "madis":
+            return found
         return MDLMSystem(found.tokenizer, found.text, found.model, found.steps)
     made = untrained(suite, key, corpus, seed)
     _load(made, trained(suite, key, corpus, seed))
@@ -267,7 +275,7 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
 
 def updates(suite: Suite, key: str, seed: int) -> dict[str, int]:
     """Of the two stages; the MDLM baseline takes all in the second."""
-    p = (mdlm(suite, seed) if key == "mdlm" else suite.row(True, seed)).preset
+    p = (masked(suite, key, seed) if key in MASKED else suite.row(True, seed)).preset
     pretraining = p.pretrain.updates if p.method.levels else 0
     return {"pretraining": pretraining, "finetuning": p.finetune.updates}
 

@@ -28,13 +28,13 @@ NO_DICTIONARY = "no dictionary of signs for these data"
 BOUND = "bound"
 NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
 NOTE = (
-    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. ✓ MaDiS is "
-    "better than this row, ✗ it is worse, – the two are not separated: the interval of the difference, "
-    "paired by seed and sentence and not corrected for the number of comparisons; the scoreboard's "
-    "verdicts are. Updates: on all corpora + on this one; every row has the same sentences, batch and "
-    "number of updates in all. SiBLEU of S-MotionGPT is of its one stream, and not comparable with that "
-    "of three; re-tokenised SiBLEU is, which encodes the motion of every row with MaDiS's tokenizer. As "
-    "reported: the paper's, on real data and at full size."
+    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
+    "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated: "
+    "the interval of the difference, paired by seed and sentence and not corrected for the number of "
+    "comparisons; the scoreboard's verdicts are. Updates: on all corpora + on this one; every row has as many in all, and the same "
+    "batch, but the MDLM baseline has them all on this corpus. SiBLEU of S-MotionGPT is of its one "
+    "stream, and not comparable with that of three; re-tokenised SiBLEU is, which encodes the motion "
+    "of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
 )
 
 

@@ -46,6 +46,14 @@ MDLM = replace(
         "trained on its corpus alone, for as many updates as the other rows have in all",
     ),
 )
+MDLM_ALL = replace(
+    MDLM,
+    name="MDLM baseline, all corpora first",
+    deviations=(
+        *CARD.deviations,
+        "trained on all corpora, then on the one it signs, as SOKE is here",
+    ),
+)
 
 
 def vocab_for(text: PreTrainedTokenizerBase, codes: tuple[int, ...]) -> Vocab:

@@ -53,11 +53,14 @@ def test_madis_is_the_row_that_the_ablations_share(suite, runs):
 
 
 def test_the_mdlm_baseline_has_nothing_that_madis_adds(suite):
-    variant = rivals.mdlm(suite, 0)
+    variant = rivals.masked(suite, "mdlm", 0)
     method = variant.preset.method
     assert method.levels == () and method.checkpoints == () and method.alpha == 0
     assert variant.system(CORPUS).model.config.fusion == "average"
     assert not variant.pretrained.result["history"]
+    other = rivals.masked(suite.named, "mdlm_all", 0)
+    assert other.pretrained.key == suite.named.row(True, 0, levels=("sign",)).pretrained.key
+    assert other.preset.finetune.updates < variant.preset.finetune.updates
 
 
 def test_rows_of_one_seed_begin_alike_with_and_without_a_dictionary(suite):
