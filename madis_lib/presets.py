@@ -222,7 +222,8 @@ def rows() -> Preset:
     """The world of ``laptop``'s ablations: small enough to train every row with five seeds.
 
     As large as ``quick``, with more test sentences.  A row takes one to two minutes of a core, all
-    of them two to three hours; expect about 60 % gloss error of the full method.
+    of them two to three hours, and an hour more those of Table 1; expect about 60 % gloss error of
+    the full method.
     """
     p = quick()
     return replace(
