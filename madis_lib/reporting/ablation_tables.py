@@ -166,8 +166,8 @@ def gate_weights(suite: Suite) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write(suite: Suite, folder: Path) -> Path:
-    """Every ablation that has a finished seed as csv, md and tex; the folder."""
+def write(suite: Suite, folder: Path) -> None:
+    """Every ablation that has a finished seed as csv, md and tex."""
     for artefact in ABLATIONS:
         found = frame(suite, artefact)
         if found.empty:
@@ -183,4 +183,3 @@ def write(suite: Suite, folder: Path) -> Path:
     if not found.empty:
         with atomic_write(folder / "table5.csv") as temporary:
             temporary.write_text(found.to_csv(index=False), encoding="utf-8")
-    return folder
