@@ -238,8 +238,8 @@ def write_table(found: pd.DataFrame, folder: Path) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def write(suite: Suite, folder: Path) -> Path:
-    """Every ablation that has a finished seed as csv, md and tex; the folder."""
+def write(suite: Suite, folder: Path) -> None:
+    """Every ablation that has a finished seed, as csv, md and tex."""
     for artefact in ABLATIONS:
         found = frame(suite, artefact)
         if not found.empty:
@@ -248,4 +248,3 @@ def write(suite: Suite, folder: Path) -> Path:
         if not found.empty:
             with atomic_write(folder / f"{name}.csv") as temporary:
                 temporary.write_text(found.to_csv(index=False), encoding="utf-8")
-    return folder

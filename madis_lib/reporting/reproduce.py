@@ -102,8 +102,10 @@ def _report(
     if partial:
         whole = schedule.plan(suite)
         if not all(p.done or p.step.row for p in whole):
-            comparison.write(suite, folder / "tables")
-            return ablation_tables.write(suite, folder / "tables")
+            if suite.protocol.claims:
+                comparison.write(suite, folder / "tables")
+                ablation_tables.write(suite, folder / "tables")
+            return folder / "tables"
         runs = schedule.make(suite, [p for p in whole if p.done], lambda step, run: None)
     record = describe(suite, runs, begun, here)
 
