@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import Qwen3Config, Qwen3Model
+from transformers import Cache, Qwen3Config, Qwen3Model
 
 from madis_lib.presets import ModelConfig
 
@@ -87,19 +87,23 @@ class Backbone(nn.Module):
         positions: Tensor,
         causal: bool = False,
         prefix: int = 0,
+        cache: Cache | None = None,
     ) -> Tensor:
         """Hidden states ``[B, L, d]`` of ``embeddings [B, L, d]``.
 
         Args:
-            valid: bool ``[B, L]``; padding is attended to by nothing.
+            valid: bool ``[B, L]``, with a cache also of what is in it; padding is attended to by
+                nothing.
             positions: rotary positions, int ``[B, L]``.
             causal: read forwards only, as SiCLIP's text tower does.
             prefix: so many first positions attend to themselves only.
+            cache: keys and values of the positions before; those of ``embeddings`` are added.
         """
-        mask = attention_mask(valid, embeddings.dtype, causal, prefix)
+        mask = attention_mask(valid, embeddings.dtype, causal, prefix)[:, :, -embeddings.shape[1] :]
         return self.qwen3(
             inputs_embeds=embeddings,
             attention_mask={"full_attention": mask},
             position_ids=positions,
-            use_cache=False,
+            past_key_values=cache,
+            use_cache=cache is not None,
         ).last_hidden_state

@@ -23,6 +23,29 @@ def positions_of(text_valid: Tensor, sign_length: int) -> Tensor:
     return torch.cat([text, text_valid.sum(1, keepdim=True) + sign], 1)
 
 
+def part_logits(hidden: Tensor, table: Tensor, vocab: Vocab) -> list[Tensor]:
+    """Three heads over codes and, last, eos, tied to the embedding rows ``table [V, d]``.
+
+    ``[..., d] -> 3 x [..., K_p + 1]``.
+    """
+    rows = (table[vocab.head_ids(p).to(hidden.device)] for p in range(3))
+    return [F.linear(hidden, row) for row in rows]
+
+
+@torch.no_grad()
+def start_rows(embed: nn.Embedding, rows: Tensor, text_size: int) -> None:
+    """Take the text rows ``[V, d]`` of a checkpoint; those it lacks are drawn close to their mean.
+
+    Raises:
+        ValueError: fewer rows than text tokens.
+    """
+    if len(rows) < text_size:
+        raise ValueError(f"{len(rows)} embedding rows for {text_size} text tokens")
+    embed.weight[:text_size] = rows[:text_size]
+    new = torch.randn_like(embed.weight[text_size:])
+    embed.weight[text_size:] = rows.mean(0) + 0.01 * rows.std(0) * new
+
+
 class MaDiS(nn.Module):
     """The mask predictor p(x0 | xt) for a text followed by sign triples.
 
@@ -64,12 +87,10 @@ class MaDiS(nn.Module):
             ValueError: its sizes are not those of the configuration.
         """
         rows = self.backbone.start_from_qwen3(checkpoint)
-        text = self.vocab.text_size
-        if len(rows) < text:
-            raise ValueError(f"{checkpoint}: {len(rows)} embedding rows for {text} text tokens")
-        self.embed.weight[:text] = rows[:text]
-        new = torch.randn_like(self.embed.weight[text:])
-        self.embed.weight[text:] = rows.mean(0) + 0.01 * rows.std(0) * new
+        try:
+            start_rows(self.embed, rows, self.vocab.text_size)
+        except ValueError as error:
+            raise ValueError(f"{checkpoint}: {error}") from None
 
     def change_fusion(self, name: str, seed: int) -> None:
         """Put a row of Table 4 in place of the fusion; it keeps what fits of the weights there."""
@@ -126,8 +147,7 @@ class MaDiS(nn.Module):
 
     def sign_logits(self, hidden: Tensor) -> list[Tensor]:
         """Three heads, each over its codes and, last, eos; ``[..., d] -> 3 x [..., K_p + 1]``."""
-        rows = [self.embed.weight[self.vocab.head_ids(p).to(hidden.device)] for p in range(3)]
-        return [F.linear(hidden, table) for table in rows]
+        return part_logits(hidden, self.embed.weight, self.vocab)
 
     def latents(self, hidden: Tensor) -> list[Tensor]:
         """H_p = MLP_p(H), predictions of the code vectors (§3.2); ``3 x [..., code_dim]``."""

@@ -20,6 +20,8 @@ from typing import Literal, TypeVar
 NOT_APPLICABLE = "N/A"  # the method has no such number
 NOT_REPORTED = "–"  # the authors do not give it
 ONLY_DRAWN = "?"  # visible in a figure, or in the supplement, but not stated in the text
+OURS = "ours"  # a row that the paper does not have, in a table of one's own
+_NO_NUMBER = (NOT_APPLICABLE, NOT_REPORTED, ONLY_DRAWN, OURS)
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,7 @@ class Artefact:
     def value(self, row: str, column: str) -> float | None:
         """The cell as a number; None where the paper prints none.  Bounds lose their sign."""
         text = self.printed(row, column)
-        return (
-            None if text in (NOT_APPLICABLE, NOT_REPORTED, ONLY_DRAWN) else float(text.strip(">"))
-        )
+        return None if text in _NO_NUMBER else float(text.strip(">"))
 
     def best(self, column: str) -> set[str]:
         """Keys of the rows with the best number in ``column``."""
@@ -448,6 +448,7 @@ CHOICES = (
     Choice("tokenizer.code_dim", "-", "512", 512, _RELEASE),
     Choice("tokenizer.depth", "-", "3 blocks, dilations 9, 3, 1", 3, _RELEASE),
     Choice("tokenizer.decay", "-", "0.99", 0.99, _RELEASE),
+    Choice("tokenizer.decoupled", "§3.1", "three", True, _SAME),
     Choice("madis_lib.tokenizer:COMMITMENT_WEIGHT", "-", "0.02", 0.02, _RELEASE),
     Choice("tokenizer_window", "-", "whole clips", 400, "whole clips: none is longer"),
     Choice("tokenizer_warmup", "-", "none", 0, "none: long runs revive their dead codes"),
@@ -544,6 +545,7 @@ CHOICES = (
     Choice("row_pretrain", "-", "-", None, "rows of ablations are trained as long as the rest"),
     Choice("row_finetune", "-", "-", None, "rows of ablations are trained as long as the rest"),
     Choice("row_sentences", "-", "-", None, "rows of ablations are scored on the whole test set"),
+    Choice("row_tokenizer", "-", "-", None, "S-MotionGPT's is trained as long as the three"),
     Choice("method.levels", "all of §3.2", "all", ("sign", "text", "latent", "physical"), _SAME),
     Choice("method.fusion", "mixture of parts", "mixture of parts", "dense", _SAME),
     Choice("method.rule", "the most confident", "the most confident", "surest", _SAME),

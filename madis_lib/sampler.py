@@ -118,6 +118,7 @@ def generate(
     temperature: float = 0.0,
     generator: torch.Generator | None = None,
     pick: Pick = surest,
+    lengths: Tensor | None = None,
 ) -> Generated:
     """Sign a batch of sentences.
 
@@ -126,6 +127,7 @@ def generate(
         steps: passes through the model; each pivot is reached exactly.
         temperature: 0 is greedy, as in the release.
         pick: which blank places are written; the paper's are the surest.
+        lengths: tokens before eos, int ``[B]``, where they are to be given; else the model decides.
     """
     vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
     ids = torch.full((batch, size, 3), vocab.mask, device=text_ids.device)
@@ -133,11 +135,16 @@ def generate(
     grids = utc.pivots(size, checkpoints, layout)
     stages = zip(grids, utc.stage_schedule(size, steps, checkpoints, layout), strict=True)
     plan = [(grid, count) for grid, counts in stages for count in counts]
+    place = torch.arange(size, device=text_ids.device)
 
     def predict(canvas: Tensor) -> tuple[Tensor, Tensor]:
         _, hidden = model(text_ids, text_valid, canvas, valid, mop=True)
         logits = model.sign_logits(hidden)
         logits[0][:, 0, -1] = -torch.inf  # a sentence has at least one sign
+        if lengths is not None:
+            signs = place < lengths[:, None]
+            logits[0][..., -1].masked_fill_(signs, -torch.inf)
+            logits[0][..., :-1].masked_fill_(~signs[..., None], -torch.inf)
         codes, confidence = choose_triples(logits, temperature, generator)
         is_eos = (codes[..., :1] == vocab.codes[0]).expand_as(codes)
         return vocab.to_ids(codes).masked_fill(is_eos, vocab.eos), confidence

@@ -34,7 +34,8 @@ FORMAT = "madis-tokenizer-1"
 class Tokenizer(nn.Module):
     """Raw features ``[B, T, 133]`` to and from token triples ``[B, T/4, 3]`` (MaDiS §3.1).
 
-    ``mean`` and ``std`` ``[133]`` normalise the features; a feature that never varies (std 0) is
+    One that is not ``decoupled`` has a single stream ``[B, T/4, 1]`` for the whole body, as
+    MotionGPT has.  ``mean`` and ``std`` ``[133]`` normalise the features; a feature that never varies (std 0) is
     only centred.  The triple is (body, left hand, right hand).
     """
 
@@ -48,23 +49,33 @@ class Tokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.world = ALONE
+        widths = {"whole": parts.NUM_FEATURES}
+        if config.decoupled:
+            widths = {part: len(parts.COLUMNS[part]) for part in parts.PARTS}
+        self.parts = tuple(widths)
         self.vqvaes = nn.ModuleDict(  # type: ignore[assignment]
             {
                 part: VQVAE(
-                    len(parts.COLUMNS[part]),
+                    widths[part],
                     codes,
                     config.width,
                     config.code_dim,
                     config.depth,
                     config.decay,
                 )
-                for part, codes in zip(parts.PARTS, config.codes, strict=True)
+                for part, codes in zip(self.parts, config.codes, strict=True)
             }
         )
         self.register_buffer("mean", torch.zeros(parts.NUM_FEATURES))
         self.register_buffer("std", torch.ones(parts.NUM_FEATURES))
         if mean is not None and std is not None:
             self.set_statistics(mean, std)
+
+    def _split(self, features: Tensor) -> Mapping[str, Tensor]:
+        return parts.split(features) if self.config.decoupled else {"whole": features}
+
+    def _join(self, found: Mapping[str, Tensor]) -> Tensor:
+        return parts.join(found) if self.config.decoupled else found["whole"]
 
     def train_with(self, world: World) -> None:
         """Train as one of several processes: codebooks and losses are those of all their clips."""
@@ -99,14 +110,14 @@ class Tokenizer(nn.Module):
 
     def encode(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Tokens int64 ``[B, T/4, 3]`` of raw features; 0 beyond a clip's length (in frames)."""
-        x = parts.split(self.normalise(features))
-        return torch.stack([self.vqvaes[p].encode(x[p], lengths) for p in parts.PARTS], dim=-1)
+        x = self._split(self.normalise(features))
+        return torch.stack([self.vqvaes[p].encode(x[p], lengths) for p in self.parts], dim=-1)
 
     def decode(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Raw features ``[B, 4L, 133]`` of tokens ``[B, L, 3]``; zero beyond ``lengths`` tokens."""
         codes = [
             self.vqvaes[p].codebook.lookup(t)
-            for p, t in zip(parts.PARTS, tokens.unbind(-1), strict=True)
+            for p, t in zip(self.parts, tokens.unbind(-1), strict=True)
         ]
         features = self.denormalise(self.decode_latents(codes, lengths))
         mask = length_mask(lengths, len(tokens), tokens.shape[1], tokens.device)
@@ -116,8 +127,8 @@ class Tokenizer(nn.Module):
 
     def decode_latents(self, latents: Sequence[Tensor], lengths: Tensor | None = None) -> Tensor:
         """*Normalised* features ``[B, 4L, 133]`` of three latents ``[B, L, D]``, differentiable."""
-        pairs = zip(parts.PARTS, latents, strict=True)
-        return parts.join({p: self.vqvaes[p].decode_latents(z, lengths) for p, z in pairs})
+        pairs = zip(self.parts, latents, strict=True)
+        return self._join({p: self.vqvaes[p].decode_latents(z, lengths) for p, z in pairs})
 
     def loss(
         self,
@@ -131,10 +142,10 @@ class Tokenizer(nn.Module):
         call also moves the codebooks.
         """
         target = self.normalise(features)
-        x = parts.split(target)
-        out = {p: self.vqvaes[p](x[p], lengths, generator) for p in parts.PARTS}
+        x = self._split(target)
+        out = {p: self.vqvaes[p](x[p], lengths, generator) for p in self.parts}
         weight = self._weight(features, lengths)
-        recon = masked_smooth_l1(parts.join({p: o.recon for p, o in out.items()}), target, lengths)
+        recon = masked_smooth_l1(self._join({p: o.recon for p, o in out.items()}), target, lengths)
         recon = weight * recon
         commitment = weight * torch.stack([o.commitment for o in out.values()]).sum()
         total = recon + COMMITMENT_WEIGHT * commitment
@@ -151,8 +162,8 @@ class Tokenizer(nn.Module):
         something, which saves a short run most of its dead codes.
         """
         target = self.normalise(features)
-        x = parts.split(target)
-        latents = [self.vqvaes[p].encode_latents(x[p], lengths)[0] for p in parts.PARTS]
+        x = self._split(target)
+        latents = [self.vqvaes[p].encode_latents(x[p], lengths)[0] for p in self.parts]
         tokens = None if lengths is None else lengths // parts.FRAMES_PER_TOKEN
         recon = self.decode_latents(latents, tokens)
         total = self._weight(features, lengths) * masked_smooth_l1(recon, target, lengths)
@@ -160,10 +171,9 @@ class Tokenizer(nn.Module):
 
     forward = loss  # what a data-parallel wrapper calls
 
-    def codebooks(self) -> tuple[Tensor, Tensor, Tensor]:
+    def codebooks(self) -> tuple[Tensor, ...]:
         """The codes of body, left and right hand, each ``[K, D]``."""
-        body, left, right = (self.vqvaes[p].codebook.embedding for p in parts.PARTS)
-        return body, left, right
+        return tuple(self.vqvaes[p].codebook.embedding for p in self.parts)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that decides what a token means: weights, codes, normalisation."""

@@ -21,7 +21,7 @@ class Vocab:
     text_size: int
     eos: int
     pad: int
-    codes: tuple[int, int, int]
+    codes: tuple[int, ...]  # of body, left and right hand
     spare: int = 0
 
     @property

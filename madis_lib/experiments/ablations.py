@@ -8,24 +8,23 @@ noise, not the corpus, the sign tokenizer or the judges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from madis_lib import body as bodies
 from madis_lib import paper, presets
-from madis_lib.experiments import embedding, gates
+from madis_lib.experiments import embedding, gates, protocols, reconstruction
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite
 from madis_lib.train import one_thread
-
-if TYPE_CHECKING:
-    from madis_lib.experiments.suite import Suite
 
 CORPUS = "csl"  # of all the paper's ablations
 WATCHED = 60  # sentences of val, signed ten times in a training
-OURS = "ours"  # place of a row the paper does not print
+OURS = paper.OURS  # place of a row the paper does not print
+YOURS = "Your own table"  # place of a table that :func:`add` made
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,45 @@ ABLATIONS = {
 }
 
 
+def add(artefact: str, title: str, rows: Sequence[Row]) -> Ablation:
+    """A table of your own, known by its name wherever the paper's are: in tables, claims, reports.
+
+    Args:
+        artefact: its name, with which the ids of claims about it begin; to add it again is to
+            replace it.
+        rows: of the paper's tables (:meth:`Ablation.row`), and new ones whose place is OURS.  One
+            of them changes nothing: the method that the others are compared with.
+
+    Its columns are those of the paper's tables.
+
+    Raises:
+        ValueError: a name of the paper's own, a key given twice, or rows without the one that
+            changes nothing.
+    """
+    known = paper.ARTEFACTS.get(artefact)
+    if known is not None and known.place != YOURS:
+        raise ValueError(f"{artefact!r} is one of the paper's: choose another name")
+    full = [row.key for row in rows if not row.changes]
+    if len(full) != 1:
+        raise ValueError(
+            f"{len(full)} of the rows change nothing of the method: give one that does"
+        )
+    if len({row.key for row in rows}) < len(rows):
+        raise ValueError(f"keys of rows are {[row.key for row in rows]}: give each its own")
+    places = {table.place: table for table in paper.ARTEFACTS.values()}
+    columns = paper.TABLE_4.columns
+    paper.ARTEFACTS[artefact] = paper.Artefact(
+        artefact, YOURS, title, columns,
+        tuple(
+            paper.Row(r.key, r.label, (OURS,) * len(columns) if r.place == OURS
+                      else places[r.place].row(r.key).printed)
+            for r in rows
+        ),
+    )  # fmt: skip
+    ABLATIONS[artefact] = Ablation(artefact, title, tuple(rows), full[0])
+    return ABLATIONS[artefact]
+
+
 FIG_9 = {"none": {"checkpoints": ()}, "utc": {}}  # rows of paper.FIG_9
 FULL = Row("full", "MaDiS", {})
 
@@ -146,14 +184,22 @@ def gated(suite: Suite, seed: int) -> Run:
     return gates.measured(suite.row(True, seed), CORPUS)
 
 
+def rebuilt(suite: Suite, seed: int) -> Run:
+    """Signs rebuilt from partly masked tokens after the rows' pretraining (Fig. 8)."""
+    return reconstruction.measured(suite.row(True, seed), CORPUS)
+
+
 def watched(suite: Suite, seed: int, name: str) -> Run:
     """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
     sentences = suite.preset.row_sentences or WATCHED
     return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
 
 
-def measured(suite: Suite, row: Row, seed: int) -> Run:
+def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> Run:
     """A row, trained and scored sentence by sentence on the test set.
+
+    With ``true_lengths`` the sampler is told how many tokens the true signing has: a diagnosis, and
+    no result from text alone.
 
     The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
     (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
@@ -164,15 +210,17 @@ def measured(suite: Suite, row: Row, seed: int) -> Run:
         "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
         "tokens_per_step": p.tokens_per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
+        **({"lengths": "true"} if true_lengths else {}),
     }  # fmt: skip
 
     def work(_: Path) -> dict[str, Any]:
         n = p.row_sentences
-        system = variant.system(CORPUS)
+        system, truth = variant.system(CORPUS), reference(suite, CORPUS)
+        lengths = [len(t) for t in truth.tokens] if true_lengths else None
         with one_thread():
-            signed = variant.protocol.sign(system, suite.texts(CORPUS, "test")[:n], p.method)
+            signed = protocols.sign(system, suite.texts(CORPUS, "test")[:n], p.method, lengths)
         scores = score(
-            [s.features for s in signed], [s.tokens for s in signed], _truth(suite, n), body,
+            [s.features for s in signed], [s.tokens for s in signed], truth, body,
             suite.oracle(CORPUS), similarity=embedding.load(suite).similarity,
         )  # fmt: skip
         count = {
@@ -188,20 +236,21 @@ def measured(suite: Suite, row: Row, seed: int) -> Run:
     return suite.store.run(f"row-{CORPUS}", config, ("sampler", "metrics", "signworld"), work)
 
 
-def _truth(suite: Suite, n: int | None) -> Reference:
-    whole = suite.reference(CORPUS)
+def reference(suite: Suite, corpus: str) -> Reference:
+    """The true signing of the test sentences on which rows are scored."""
+    whole, n = suite.reference(corpus), suite.preset.row_sentences
     glosses = None if whole.glosses is None else whole.glosses[:n]
     texts = None if whole.texts is None else whole.texts[:n]
     return Reference(whole.features[:n], whole.tokens[:n], glosses, texts)
 
 
-def gates_finished(suite: Suite) -> dict[int, Run]:
-    """The runs of Table 5 by seed: those that are there."""
+def by_seed(suite: Suite, find: Callable[[Suite, int], Run]) -> dict[int, Run]:
+    """What ``find(world, seed)`` finds for each seed of the rows: those runs that are there."""
     inside, found = world(suite), {}
     with inside.store.only_finding():
         for seed in inside.preset.seeds:
             try:
-                found[seed] = gated(inside, seed)
+                found[seed] = find(inside, seed)
             except UnfinishedRunError:
                 continue
     return found

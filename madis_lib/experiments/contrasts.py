@@ -20,18 +20,18 @@ def sentence_estimate(
     rows: Sequence[np.ndarray],
     statistic: Callable[..., np.ndarray] = np.mean,
 ) -> metrics.Estimate:
-    """Sum over rows of weight times a statistic of one training's sentences, ``[n]`` a row.
-
-    All rows are of the same sentences, and each draw of them is the same for all rows.
+    """Sum over rows of weight times a statistic of sentences, seeds and sentences both counted.
 
     Args:
+        rows: values ``[seeds, n]`` of the same sentences, or ``[n]`` of one training.
         statistic: such as ``np.median``; takes an axis.
     """
-    values, by_row = np.stack(rows), np.array(weights)
-    n = values.shape[1]
-    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
-    resampled = by_row @ statistic(values[:, drawn], axis=2)
-    return metrics.nested_estimate([by_row @ statistic(values, axis=1)], resampled[:, None], n)
+    values, by_row = np.stack([np.atleast_2d(row) for row in rows]), np.array(weights)
+    n = values.shape[-1]
+    drawn = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))  # the same for all rows
+    by_seed = np.tensordot(by_row, statistic(values, axis=-1), 1)
+    resampled = np.tensordot(by_row, statistic(values[..., drawn], axis=-1), 1)
+    return metrics.nested_estimate(by_seed, resampled.T, n)
 
 
 class ScoredRows:
@@ -40,10 +40,14 @@ class ScoredRows:
     Args:
         scores: row, then seed, to what :func:`evaluate.score` returns.  Rows are paired by seed;
             of a comparison, the seeds that all its rows have count.
+        among: indices of the sentences to judge by; None: all.
     """
 
     def __init__(
-        self, scores: Mapping[str, Mapping[int, dict[str, Any]]], resamples: int = RESAMPLES
+        self,
+        scores: Mapping[str, Mapping[int, dict[str, Any]]],
+        resamples: int = RESAMPLES,
+        among: np.ndarray | None = None,
     ) -> None:
         self._scores = {
             row: {seed: evaluate.arrays(found) for seed, found in seeds.items()}
@@ -54,10 +58,11 @@ class ScoredRows:
             raise ValueError(
                 f"rows hold {sorted(counts)} sentences: give the same 2 or more for all, to pair them"
             )
-        self.sentences = counts.pop()
+        among = np.arange(counts.pop()) if among is None else among
+        self.sentences = len(among)
         # The first choice is all sentences; the others are drawn once, so all rows share them.
         drawn = np.random.default_rng(0).integers(self.sentences, size=(resamples, self.sentences))
-        self._chosen = np.concatenate([np.arange(self.sentences)[None], drawn])
+        self._chosen = np.concatenate([among[None], among[drawn]])
         self._cache: dict[tuple[str, int, str], np.ndarray] = {}
 
     def contrast(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:

@@ -15,7 +15,7 @@ from madis_lib.data.signworld import Oracle
 from madis_lib.parts import PARTS
 from madis_lib.release.siclip import POOL  # MaDiS §4 names no gallery
 
-Streams = tuple[Sequence[int], Sequence[int], Sequence[int]]
+Streams = tuple[Sequence[int], ...]
 SYSTEM = "MaDiS"  # beside its bounds, in scores and tables
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
 
@@ -24,7 +24,7 @@ BODY_JOINTS = range(1, 13)  # the pelvis only aligns
 class Reference:
     """The true signing of a test split.
 
-    features ``[T, 133]``, tokens ``[L, 3]`` and, on SignWorld, glosses, one entry per sentence;
+    features ``[T, 133]``, tokens ``[L, 3]`` (or ``[L, 1]``) and, on SignWorld, glosses, one entry per sentence;
     the texts are what SiCLIP searches.
     """
 
@@ -39,11 +39,11 @@ Similarity = Callable[[Sequence[str], Sequence[np.ndarray]], np.ndarray]
 
 
 def streams(tokens: np.ndarray | Streams) -> Streams:
-    """Body, left and right tokens of a clip: the columns of ``[L, 3]``, or the three as given."""
-    if isinstance(tokens, tuple):
-        return tokens
-    body, left, right = tokens.T
-    return body, left, right
+    """Body, left and right tokens of a clip: the columns of ``[L, 3]``, or the three as given.
+
+    A tokenizer of the whole body has one column, which stands for the body, as in Table 1.
+    """
+    return tokens if isinstance(tokens, tuple) else tuple(tokens.T)
 
 
 def landmarks(
@@ -62,11 +62,12 @@ def bleu_counts(
     max_order: int,
 ) -> dict[str, list[list[int]]]:
     """BLEU counts of each part, a row a sentence (``metrics.sibleu_statistics``)."""
+    generated, true = [streams(t) for t in tokens], [streams(t) for t in reference]
     return {
         part: metrics.sibleu_statistics(
-            [streams(t)[p] for t in tokens], [streams(t)[p] for t in reference], max_order
+            [s[p] for s in generated], [s[p] for s in true], max_order
         ).tolist()
-        for p, part in enumerate(PARTS)
+        for p, part in enumerate(PARTS[: len(true[0])])
     }
 
 
@@ -85,8 +86,9 @@ def score(
 
     Args:
         features: raw motion ``[T, 133]`` per sentence.
-        tokens: ``[L, 3]`` per sentence, in the shared tokenizer's codes; or three streams, which
-            may differ in length.
+        tokens: ``[L, 3]`` per sentence, in the codes of the reference; or three streams, which
+            may differ in length; or ``[L, 1]`` by a tokenizer of the whole body, with a reference in
+            the same codes.
         reference: the truth, in the same order.
         body: where joints are.
         oracle: reads glosses off motion; None on real data.
@@ -98,7 +100,7 @@ def score(
     Returns:
         lists over sentences: ``dtw_body``, ``dtw_hands`` (summed metres, hands averaged),
         ``mm_body``, ``mm_hands`` (millimetres per aligned frame pair), ``length_ratio``,
-        ``bleu`` (BLEU counts per part) and ``bleu_retokenised`` with ``retokenised``;
+        ``bleu`` (BLEU counts per part; of the body alone where there is one stream) and ``bleu_retokenised`` with ``retokenised``;
         ``siclip_hits`` and ``siclip_hits_45`` (whether a signing finds its text among all, and in
         pools of 45 in the order of the split) with a similarity; ``gloss_edits``,
         ``gloss_length`` and ``read`` with an oracle.
@@ -203,6 +205,11 @@ def summary(scores: dict[str, Any], metric: str, resamples: int = 1000) -> metri
     )
 
 
+def median_index(errors: np.ndarray) -> int:
+    """Index of the (lower) median error; of equal ones the first."""
+    return int(np.argsort(errors, kind="stable")[(len(errors) - 1) // 2])
+
+
 def difference(
     a: dict[str, Any], b: dict[str, Any], metric: str, resamples: int = 1000
 ) -> metrics.Interval:
@@ -223,4 +230,7 @@ def beats(a: dict[str, Any], b: dict[str, Any], metric: str) -> bool | None:
 
 def available(scores: dict[str, Any]) -> list[str]:
     """The metrics these scores hold."""
-    return [m for m in METRICS if m not in SOMETIMES or SOMETIMES[m] in scores]
+    absent = () if "left" in scores["bleu"] else ("sibleu_hands",)
+    return [
+        m for m in METRICS if m not in absent and (m not in SOMETIMES or SOMETIMES[m] in scores)
+    ]

@@ -17,6 +17,8 @@ from madis_lib.experiments import (
     efficiency,
     embedding,
     gates,
+    reconstruction,
+    rivals,
 )
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS
 from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, sentence_estimate
@@ -87,13 +89,20 @@ class Measured:
             return gates.estimate(self._gates, weights, metric)
         if artefact == "fig7c" and corpus in self._attention:
             return bidirectional.estimate(self._attention[corpus], weights)
+        if artefact == "fig8":
+            part = metric.removeprefix("mpjpe_")
+            return reconstruction.estimate(self._rebuilt, weights, part)
         if artefact == "fig9":
             return self._curve(weights, metric)
         return None
 
     @cached_property
+    def _rebuilt(self) -> dict[int, Run]:
+        return ablations.by_seed(self.suite, ablations.rebuilt)
+
+    @cached_property
     def _gates(self) -> dict[int, Run]:
-        return ablations.gates_finished(self.suite)
+        return ablations.by_seed(self.suite, ablations.gated)
 
     @cached_property
     def _sweeps(self) -> dict[str, Run]:
@@ -105,6 +114,8 @@ class Measured:
 
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":
+            if runs := rivals.finished(self.suite, corpus):
+                return _rows_of(runs)
             with self.suite.store.only_finding():
                 try:
                     found = self.suite.evaluated(corpus).result["scores"][SYSTEM]
@@ -117,8 +128,7 @@ class Measured:
         if corpus != CORPUS:
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])
-        scores = {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
-        return ScoredRows(scores) if scores else None
+        return _rows_of(runs) if runs else None
 
     def _recall(
         self, weights: Mapping[str, float], corpus: str, metric: str
@@ -153,14 +163,14 @@ class Measured:
         return metrics.nested_estimate(by_seed)
 
     def _final(self, row: str) -> dict[int, dict[str, Any]]:
-        world, found = ablations.world(self.suite), {}
-        with world.store.only_finding():
-            for seed in world.preset.seeds:
-                try:
-                    found[seed] = ablations.watched(world, seed, row).result["history"][-1]
-                except UnfinishedRunError:
-                    continue
-        return found
+        runs = ablations.by_seed(self.suite, lambda world, s: ablations.watched(world, s, row))
+        return {seed: run.result["history"][-1] for seed, run in runs.items()}
+
+
+def _rows_of(runs: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
+    return ScoredRows(
+        {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
+    )
 
 
 def _hits(run: Run, metric: str) -> np.ndarray:

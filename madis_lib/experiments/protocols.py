@@ -64,11 +64,17 @@ class Protocol:
 # -- the paper ------------------------------------------------------------------------------------
 
 
-def sign(system: MaDiSSystem, texts: Sequence[str], method: Method) -> list[Signing]:
+def sign(
+    system: MaDiSSystem,
+    texts: Sequence[str],
+    method: Method,
+    lengths: Sequence[int] | None = None,
+) -> list[Signing]:
     """The sampler of §3.3, with the checkpoints the model was trained with."""
     return system.generate(
-        texts, checkpoints=method.checkpoints, layout=method.layout, pick=sampler.RULES[method.rule]
-    )
+        texts, checkpoints=method.checkpoints, layout=method.layout,
+        pick=sampler.RULES[method.rule], lengths=lengths,
+    )  # fmt: skip
 
 
 def sign_with_exact_pivots(system: ReleasedMaDiS, sentences: Sequence[str]) -> list[Signed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from madis_lib.experiments.store import CHECKPOINT, Run, Store
 from madis_lib.metrics import mpjpe_mm
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
-from madis_lib.presets import Preset
+from madis_lib.presets import Preset, TokenizerConfig, TrainConfig
 from madis_lib.systems.madis import MaDiSSystem
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.train import device, one_thread
@@ -251,9 +251,17 @@ class Suite:
     @cached_property
     def tokenizer_run(self) -> Run:
         """Three VQ-VAEs trained on all corpora together (§3.1)."""
+        return self.trained_tokenizer(
+            "tokenizer", self.preset.tokenizer, self.preset.train_tokenizer
+        )
+
+    def trained_tokenizer(self, name: str, size: TokenizerConfig, updates: TrainConfig) -> Run:
+        """A sign tokenizer trained on all corpora together; what comes out does not depend on the
+        suite's seed.
+        """
         p = self.preset
         config = {
-            "corpus": self.corpus, "tokenizer": p.tokenizer, "train": p.train_tokenizer,
+            "corpus": self.corpus, "tokenizer": size, "train": updates,
             "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": p.seeds[0],
             "max_tokens": p.model.max_tokens,
         }  # fmt: skip
@@ -264,7 +272,7 @@ class Suite:
             with torch.random.fork_rng():
                 torch.manual_seed(p.seeds[0])
                 tokenizer = Tokenizer(
-                    p.tokenizer, torch.tensor(statistics.mean), torch.tensor(statistics.std)
+                    size, torch.tensor(statistics.mean), torch.tensor(statistics.std)
                 )
             tokenizer.to(device())
             world = self.store.world
@@ -285,14 +293,14 @@ class Suite:
                 return tokenizer.loss(features, lengths, generator)
 
             history = train.fit(
-                tokenizer, loss_of, len(clips), p.train_tokenizer,
+                tokenizer, loss_of, len(clips), updates,
                 folder / CHECKPOINT, p.seeds[0], "sign tokenizer", world,
             )  # fmt: skip
             if world.first:
                 tokenizer.cpu().save(folder / "tokenizer.safetensors")
             return {"history": history}
 
-        return self.store.run("tokenizer", config, ("tokenizer",), work, together=True)
+        return self.store.run(name, config, ("tokenizer",), work, together=True)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -567,7 +575,19 @@ class Suite:
         return {system: list(features) for system, (features, _) in outputs.items()}
 
     def _bounds(self, corpus: str, reference: Reference, generated):
-        """Systems that know nothing of the sentence, and the tokenizer that knows all of it."""
+        """:meth:`bounds`, and every sentence with another's signing."""
+        other = np.roll(np.arange(len(reference.features)), 1)
+        motion, tokens = ([items[i] for i in other] for items in generated)
+        *floors, ceiling = self.bounds(corpus, reference).items()
+        return dict([*floors, ("shuffled text", (motion, tokens)), ceiling])
+
+    def bounds(
+        self, corpus: str, reference: Reference
+    ) -> dict[str, tuple[list[np.ndarray], Sequence[np.ndarray]]]:
+        """Systems that know nothing of the sentence, and the tokenizer that knows all of it.
+
+        Motion ``[T, 133]`` and tokens ``[L, 3]`` of each sentence, by name; the ceiling last.
+        """
         rng = np.random.default_rng(0)
         training = self.clips(corpus, "train")
         mean_length = (
@@ -581,8 +601,6 @@ class Suite:
             clip[(spread * (len(clip) - 1)).astype(int)]
             for clip in (training[i] for i in rng.integers(len(training), size=n))
         ]
-        other = np.roll(np.arange(n), 1)  # every sentence gets another's signing
-        shuffled = tuple([items[i] for i in other] for items in generated)
         with torch.no_grad():
             again = [
                 self.tokenizer.decode(torch.tensor(t)[None])[0].numpy() for t in reference.tokens
@@ -590,7 +608,6 @@ class Suite:
         return {
             "mean pose": (still, encode(self.tokenizer, still)),
             "random clip": (random_clips, encode(self.tokenizer, random_clips)),
-            "shuffled text": shuffled,
             "tokenizer round trip": (again, reference.tokens),
         }
 

@@ -119,15 +119,16 @@ def measure(
     text = torch.randint(1, config.text_vocab, (batch, TEXT), generator=_seed()).to(device)
     valid, ideas = torch.ones_like(text, dtype=torch.bool), replace(ALL, early_stop=False)
     steps = contestants(config)
-    methods: list[Callable[[], object]] = [
-        partial(cached_decoder.generate, model, text)
-        if n is None
-        else partial(fast_sampler.generate, model, text, valid, n, ideas=ideas)
-        for n in steps.values()
-    ]
-    first = sum(floors.seconds_of(method, device) for method in methods)  # warms up
+    methods: dict[str, Callable[[], object]] = {}
+    for name, n in steps.items():
+        methods[name] = partial(cached_decoder.generate, model, text)
+        if n is not None:
+            methods[name] = partial(fast_sampler.generate, model, text, valid, n, ideas=ideas)
+    first = sum(floors.seconds_of(method, device) for method in methods.values())  # warms up
     rounds = int(np.clip(budget / first, *ROUNDS))
-    taken = np.array([[floors.seconds_of(m, device) for m in methods] for _ in range(rounds)]).T
+    taken = np.array(
+        [[floors.seconds_of(m, device) for m in methods.values()] for _ in range(rounds)]
+    ).T
     rows = []
     for (name, n), seconds in zip(steps.items(), taken, strict=True):
         passes = floors.sentence(config, TEXT, n, batch, sum(CODES), torch.finfo(dtype).bits // 8)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from madis_lib import paper, presets
-from madis_lib.experiments import ablations, gates
+from madis_lib.experiments import ablations, gates, reconstruction
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.parts import PARTS
@@ -37,10 +38,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
     found = ablations.finished(suite, ablation)
     if not found:
         return pd.DataFrame()
-    world = ablations.world(suite)
-    scored = ScoredRows(
-        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
-    )
+    world, scored = ablations.world(suite), _scored(found)
     rows = []
     for row in ablation.rows:
         runs = found[row.key]
@@ -61,6 +59,40 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 "low": interval.low, "high": interval.high,
                 "bold": _leads(scored, ablation, row.key, metric),
                 "reported": _reported(artefact, row, metric),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _scored(found: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
+    return ScoredRows(
+        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
+    )
+
+
+def differences(suite: Suite, artefact: str) -> pd.DataFrame:
+    """What each row loses or gains: row minus the full method, paired by seed and sentence.
+
+    Columns: artefact, row, label, seeds, n, metric, unit, estimate, low, high (95 %), better
+    (whether the row is: "yes", "no", or "" where the interval holds zero); empty where no seed is
+    done.
+    """
+    ablation = ABLATIONS[artefact]
+    found = ablations.finished(suite, ablation)
+    if not found:
+        return pd.DataFrame()
+    scored, rows = _scored(found), []
+    for row in ablation.rows:
+        for metric in SHOWN:
+            d = scored.contrast({row.key: 1, ablation.full: -1}, metric) if row.changes else None
+            if d is None:
+                continue
+            interval, sign = d.interval(), METRICS[metric].better
+            low, high = sorted((sign * interval.low, sign * interval.high))
+            rows.append({
+                "artefact": artefact, "row": row.key, "label": row.label,
+                "seeds": len(d.by_seed), "n": scored.sentences, "metric": metric,
+                "unit": METRICS[metric].unit, **interval._asdict(),
+                "better": "yes" if low > 0 else "no" if high < 0 else "",
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -134,23 +166,12 @@ def caption(found: pd.DataFrame) -> str:
 
 def markdown(found: pd.DataFrame) -> str:
     """The table with its caption and note, in Markdown."""
-    wide = grid(found, plain_cell)
-    lines = [list(wide.columns), ["---"] * wide.shape[1], *wide.to_numpy().tolist()]
-    body = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-    return f"### {caption(found)}\n\n{body}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table."""
-    wide = grid(found, tex_cell)
-    escape = tables.TEX
-    lines = [r"\begin{tabular}{l" + "r" * (wide.shape[1] - 1) + "}", r"\toprule"]
-    lines.append(" & ".join(c.translate(escape) for c in wide.columns) + r" \\")
-    lines.append(r"\midrule")
-    for label, *cells in wide.to_numpy().tolist():
-        lines.append(" & ".join([label.translate(escape), *map(str, cells)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    return f"% {caption(found)} {NOTE}\n" + "\n".join(lines) + "\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
 
 
 def gate_weights(suite: Suite) -> pd.DataFrame:
@@ -158,7 +179,7 @@ def gate_weights(suite: Suite) -> pd.DataFrame:
 
     Columns: preset, by, hand, part, seeds, n (signs of one seed), estimate, low, high, reported.
     """
-    runs = ablations.gates_finished(suite)
+    runs = ablations.by_seed(suite, ablations.gated)
     rows = []
     for by in ("truth", "rule"):
         for column in paper.TABLE_5.columns:
@@ -177,21 +198,54 @@ def gate_weights(suite: Suite) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def reconstruction_errors(suite: Suite) -> pd.DataFrame:
+    """Fig. 8: joint error after masking a share of the tokens, of the rows' pretrained models.
+
+    Columns: preset, masked (share), part, seeds, n, estimate, low, high (mm), reported, and read_as:
+    how the paper's "t = 0.75 (i.e., masking 25 % of tokens)" must be read for that number to stand
+    here, as the sentence says or with t the masked share as everywhere else in the paper.
+    """
+    runs = ablations.by_seed(suite, ablations.rebuilt)
+    readings = {0.25: "25 % masked, as the sentence says", 0.75: "t the masked share, as in Eq. 1"}
+    rows = []
+    for row, share in reconstruction.MASKED.items():
+        for part in ("body", "hands"):
+            found = reconstruction.estimate(runs, {row: 1}, part)
+            if found is None:
+                continue
+            told = paper.FIG_8.printed("masked_25", f"{CORPUS}.mpjpe_{part}")
+            rows.append(
+                {"preset": ablations.world(suite).preset.name, "masked": share, "part": part}
+                | {
+                    "seeds": len(runs),
+                    "n": len(next(iter(runs.values())).result["errors"][row][part]),
+                }
+                | found.interval()._asdict()
+                | {"reported": told if share in readings else paper.NOT_REPORTED}
+                | {"read_as": readings.get(share, "")}
+            )
+    return pd.DataFrame(rows)
+
+
+def write_table(found: pd.DataFrame, folder: Path) -> None:
+    """A table of :func:`frame` as csv, md and tex, called by its artefact."""
+    for suffix, text in (
+        ("csv", found.to_csv(index=False)),
+        ("md", markdown(found)),
+        ("tex", latex(found)),
+    ):
+        with atomic_write(folder / f"{found.artefact.iloc[0]}.{suffix}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
 def write(suite: Suite, folder: Path) -> Path:
     """Every ablation that has a finished seed as csv, md and tex; the folder."""
     for artefact in ABLATIONS:
         found = frame(suite, artefact)
-        if found.empty:
-            continue
-        for suffix, text in (
-            ("csv", found.to_csv(index=False)),
-            ("md", markdown(found)),
-            ("tex", latex(found)),
-        ):
-            with atomic_write(folder / f"{artefact}.{suffix}") as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    found = gate_weights(suite)
-    if not found.empty:
-        with atomic_write(folder / "table5.csv") as temporary:
-            temporary.write_text(found.to_csv(index=False), encoding="utf-8")
+        if not found.empty:
+            write_table(found, folder)
+    for name, found in (("table5", gate_weights(suite)), ("fig8", reconstruction_errors(suite))):
+        if not found.empty:
+            with atomic_write(folder / f"{name}.csv") as temporary:
+                temporary.write_text(found.to_csv(index=False), encoding="utf-8")
     return folder

@@ -7,7 +7,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from madis_lib import paper, presets
 from madis_lib.data import signworld
-from madis_lib.experiments import verdicts
+from madis_lib.experiments import provenance, verdicts
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import SPLITS, Suite
@@ -25,6 +25,7 @@ from madis_lib.files import atomic_write
 from madis_lib.render.player import player_html
 from madis_lib.reporting import (
     ablation_tables,
+    comparison,
     equations,
     figures,
     metric_tables,
@@ -42,6 +43,7 @@ SECTIONS = {
     "claims": "The paper's claims",
     "signing": "See it sign",
     "results": "Results",
+    "comparison": "Comparison with other systems (Table 1)",
     "ablations": "Ablations (Tables 2 to 4, α)",
     "speed": "Speed and attention (Figs. 6, 7c)",
     "method": "The method in five formulas",
@@ -72,7 +74,8 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
         "claims": _claims(suite, folder, record),
         "signing": _signing(suite, folder),
         "results": _results(suite, folder),
-        "ablations": _ablations(suite),
+        "comparison": _comparison(suite, folder),
+        "ablations": _ablations(suite, folder),
         "speed": _speed(suite, folder),
         "method": _method(),
         "figures": _figures(folder),
@@ -99,6 +102,10 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
         "BODY": body,
         "FOOTER": _footer(record),
     }
+    return _filled(values)
+
+
+def _filled(values: Mapping[str, str]) -> str:
     return re.sub(r"__([A-Z]+)__", lambda m: values[m[1]], _resource("report.html"))
 
 
@@ -165,7 +172,38 @@ def _inline(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _ablations(suite: Suite) -> str:
+def _comparison(suite: Suite, folder: Path) -> str:
+    if not suite.protocol.claims:
+        return "<p>It is run by the paper's protocol.</p>"
+    parts = [
+        (
+            "<p>MaDiS and the systems the paper compares it with, each built here and trained for as "
+            "many updates, on the same sentences. What each row is, and where it differs from the "
+            f'published system, stands below.</p><p class="note">{html.escape(comparison.NOTE)}</p>'
+        )
+    ]
+    for corpus in suite.corpora:
+        frame = comparison.frame(suite, corpus)
+        if frame.empty:
+            parts.append(
+                f"<p>{html.escape(suite.corpus_name(corpus))}: not measured with the preset "
+                f"{html.escape(suite.preset.name)}.</p>"
+            )
+            continue
+        links = " · ".join(
+            f'<a href="tables/table1-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
+        )
+        wide = comparison.grid(frame, comparison.html_cell)
+        parts.append(
+            f"<h3>{html.escape(comparison.caption(frame))}</h3>{_table(wide, safe=True)}"
+            f'<p class="note">{links}</p>'
+        )
+    cards = _table(comparison.cards(suite))
+    parts.append(_figure(folder, "fig5"))
+    return "\n".join([*parts, "<details><summary>What each row is</summary>", cards, "</details>"])
+
+
+def _ablations(suite: Suite, folder: Path) -> str:
     if not suite.protocol.claims:
         return "<p>They are run by the paper's protocol.</p>"
     parts = [
@@ -184,12 +222,7 @@ def _ablations(suite: Suite) -> str:
                 f"{artefact}</code></p>"
             )
             continue
-        links = " · ".join(f'<a href="tables/{artefact}.{s}">{s}</a>' for s in ("csv", "md", "tex"))
-        wide = ablation_tables.grid(frame, ablation_tables.html_cell)
-        parts.append(
-            f"<h3>{html.escape(ablation_tables.caption(frame))}</h3>{_table(wide, safe=True)}"
-            f'<p class="note">{links}</p>'
-        )
+        parts.append(_ablation(suite, frame, "tables/"))
     gates = ablation_tables.gate_weights(suite)
     if not gates.empty:
         parts += [
@@ -199,7 +232,64 @@ def _ablations(suite: Suite) -> str:
             ),
             _table(gates.drop(columns="preset")),
         ]
-    return "\n".join(parts)
+    rebuilt = ablation_tables.reconstruction_errors(suite)
+    if not rebuilt.empty:
+        parts += [
+            (
+                "<h3>Fig. 8: joint error in mm of signs rebuilt from partly masked tokens</h3><p>The "
+                "pretrained models of the rows. The paper's sentence says t = 0.75 for 25 % masked, "
+                "where t is the masked share everywhere else: its number stands beside both "
+                "readings.</p>"
+            ),
+            _table(rebuilt.drop(columns="preset")),
+        ]
+    return "\n".join([*parts, _figure(folder, "utc_map")])
+
+
+def _ablation(suite: Suite, frame: pd.DataFrame, where: str) -> str:
+    """A table, and what its rows lose or gain against the method; ``where`` its files are."""
+    artefact = str(frame.artefact.iloc[0])
+    links = " · ".join(f'<a href="{where}{artefact}.{s}">{s}</a>' for s in ("csv", "md", "tex"))
+    picture = _inline(figures.differences(suite, artefact))
+    wide = ablation_tables.grid(frame, ablation_tables.html_cell)
+    return (
+        f"<h3>{html.escape(ablation_tables.caption(frame))}</h3>{_table(wide, safe=True)}"
+        f'<p class="note">{links}</p><figure class="picture"><img src="{picture}" '
+        'alt="Each row minus the full method, with intervals"></figure>'
+    )
+
+
+def write_ablation(
+    suite: Suite, artefact: str, claims: Sequence[paper.Claim], folder: Path
+) -> Path:
+    """An ablation as a page of its own, ``index.html``: table, differences, verdicts.
+
+    Args:
+        artefact: of the ablations, such as one that was added; a seed of all its rows is finished.
+        claims: about it; Holm's correction is over these.
+        folder: of the page, which also gets the table as csv, md and tex, and ``claims.json``.
+    """
+    frame = ablation_tables.frame(suite, artefact)
+    ablation_tables.write_table(frame, folder)
+    judgements = verdicts.judge(claims, Measured(suite))
+    record = {"preset": suite.preset.name, **provenance.environment()}
+    scoreboard.write(judgements, folder, record)
+    data = "synthetic signing" if suite.synthetic else "real data"
+    values = {
+        "TITLE": html.escape(f"{TITLE}: {artefact}"),
+        "STYLE": _resource("report.css"),
+        "HEADING": html.escape(paper.ARTEFACTS[artefact].title),
+        "INTRODUCTION": f'<p class="note">{html.escape(ablation_tables.NOTE)}</p>',
+        "FACTS": f"<li>preset <b>{html.escape(suite.preset.name)}</b></li><li><b>{data}</b></li>",
+        "CONTENTS": '<a href="#table">The table</a><a href="#verdicts">Verdicts</a>',
+        "BODY": f'<section id="table"><h2>The table</h2>{_ablation(suite, frame, "")}</section>'
+        f'<section id="verdicts"><h2>Verdicts</h2>{scoreboard.section(judgements)}</section>',
+        "FOOTER": _footer(record),
+    }
+    page = folder / "index.html"
+    with atomic_write(page) as temporary:
+        temporary.write_text(_filled(values), encoding="utf-8")
+    return page
 
 
 def _speed(suite: Suite, folder: Path) -> str:

@@ -20,6 +20,7 @@ from madis_lib.files import atomic_write
 from madis_lib.presets import ProtocolName
 from madis_lib.reporting import (
     ablation_tables,
+    comparison,
     figures,
     metric_tables,
     notebook_runs,
@@ -101,6 +102,7 @@ def _report(
     if partial:
         whole = schedule.plan(suite)
         if not all(p.done or p.step.row for p in whole):
+            comparison.write(suite, folder / "tables")
             return ablation_tables.write(suite, folder / "tables")
         runs = schedule.make(suite, [p for p in whole if p.done], lambda step, run: None)
     record = describe(suite, runs, begun, here)
@@ -273,6 +275,7 @@ def _write_tables(suite: Suite, folder: Path) -> None:
                 metric_tables.metrics_panel(suite).to_csv(index=False), encoding="utf-8"
             )
     if suite.protocol.claims:
+        comparison.write(suite, folder / "tables")
         ablation_tables.write(suite, folder / "tables")
         speed_tables.write(suite, folder / "tables")
     for path in (folder / "results").iterdir():

@@ -169,6 +169,22 @@ def markdown(frame: pd.DataFrame) -> str:
     return f"### {_title(frame)}\n\n{table}\n\n{legend(frame)}\n\n{failure_sentence(frame)}\n"
 
 
+def markdown_of(wide: pd.DataFrame) -> str:
+    """A frame of text as a Markdown table."""
+    lines = [list(wide.columns), ["---"] * wide.shape[1], *wide.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def latex_of(wide: pd.DataFrame) -> str:
+    """A frame of LaTeX cells, its first column plain text, as a booktabs table."""
+    lines = [r"\begin{tabular}{l" + "r" * (wide.shape[1] - 1) + "}", r"\toprule"]
+    lines.append(" & ".join(c.translate(TEX) for c in wide.columns) + r" \\")
+    lines.append(r"\midrule")
+    for label, *cells in wide.to_numpy().tolist():
+        lines.append(" & ".join([label.translate(TEX), *map(str, cells)]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
 def _title(frame: pd.DataFrame) -> str:
     first = frame.iloc[0]
     title = f"{first.data} (preset {first.preset}, {int(first.n)} sentences)"

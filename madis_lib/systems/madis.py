@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -20,21 +19,44 @@ from madis_lib.data.batches import pad_tokens, valid_mask
 from madis_lib.files import atomic_write
 from madis_lib.model import MaDiS
 from madis_lib.presets import ModelConfig, Preset
+from madis_lib.systems.base import Card, Signing
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.vocab import Vocab
 
 FORMAT = "madis-model-1"
 
 
-@dataclass(frozen=True)
-class Signing:
-    """What a system makes of one sentence."""
+CARD = Card(
+    "MaDiS",
+    "Zuo et al., arXiv 2601.19577",
+    "three parts of a position at once, the surest positions of a grid first",
+    (
+        "tiny, from random weights",
+        "eos fills the canvas and is trained, as in LLaDA; the release never trains it",
+        "the mean of three log-probabilities is how sure a position is; the release takes the body's",
+    ),
+)
+MDLM = replace(
+    CARD,
+    name="MDLM baseline",
+    source="MaDiS §4.1, after LLaDA",
+    tokens="three parts of a position at once, the surest positions first",
+    deviations=(
+        *CARD.deviations,
+        "trained on its corpus alone, for as many updates as the other rows have in all",
+    ),
+)
+MDLM_ALL = replace(
+    MDLM,
+    name="MDLM baseline, all corpora first",
+    deviations=(
+        *CARD.deviations,
+        "trained on all corpora, then on the one it signs, as SOKE is here",
+    ),
+)
 
-    features: np.ndarray  # float32 [4L, 133], raw
-    tokens: np.ndarray  # int64 [L, 3]
 
-
-def vocab_for(text: PreTrainedTokenizerBase, codes: tuple[int, int, int]) -> Vocab:
+def vocab_for(text: PreTrainedTokenizerBase, codes: tuple[int, ...]) -> Vocab:
     """The id layout for a text tokenizer and three codebooks."""
     return Vocab(len(text), text.eos_token_id, text.pad_token_id, codes)
 
@@ -56,7 +78,7 @@ class MaDiSSystem:
         steps: passes of the sampler; M / 4 for the paper's four tokens a step.
     """
 
-    name = "MaDiS"
+    card = CARD
 
     def __init__(
         self, tokenizer: Tokenizer, text: PreTrainedTokenizerBase, model: MaDiS, steps: int
@@ -86,19 +108,24 @@ class MaDiSSystem:
         checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
         layout: str = "uniform",
         pick: sampler.Pick = sampler.surest,
+        lengths: Sequence[int] | None = None,
     ) -> list[Signing]:
         """Sign sentences; greedily (temperature 0), one does not depend on its batch.
 
         ``checkpoints`` and ``layout`` are UTC's, as in :mod:`madis_lib.utc`; ``pick`` is
-        :func:`sampler.generate`'s.
+        :func:`sampler.generate`'s.  ``lengths`` gives each sentence so many tokens (then the result
+        is no longer made from text alone).
         """
         signed = []
         device = self.model.embed.weight.device
         for first in range(0, len(sentences), batch_size):
             ids, valid = encode_texts(self.text, sentences[first : first + batch_size])
+            given = None
+            if lengths is not None:
+                given = torch.tensor(lengths[first : first + batch_size], device=device)
             out = sampler.generate(
                 self.model, ids.to(device), valid.to(device), self.steps, checkpoints, layout,
-                temperature=temperature, generator=generator, pick=pick,
+                temperature=temperature, generator=generator, pick=pick, lengths=given,
             )  # fmt: skip
             with torch.no_grad():
                 motion = self.tokenizer.decode(out.codes, out.lengths)
@@ -177,3 +204,15 @@ class MaDiSSystem:
                 f"{path}: weights missing {missing}, unexpected {wrong.unexpected_keys}; make it anew"
             )
         return cls(tokenizer, text, model.eval(), steps)
+
+
+class MDLMSystem(MaDiSSystem):
+    """The masked diffusion baseline: MaDiS's parts without what MaDiS adds (MaDiS §4.1)."""
+
+    card = MDLM
+
+    def generate(  # type: ignore[override]
+        self, sentences: Sequence[str], batch_size: int = 32
+    ) -> list[Signing]:
+        """Sign sentences, the surest of all blank positions first."""
+        return super().generate(sentences, batch_size, checkpoints=())

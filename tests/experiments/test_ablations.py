@@ -11,7 +11,8 @@ from madis_lib import experiments, fusion, paper, sampler
 from madis_lib.experiments import ablations, gates, registered
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Row
 from madis_lib.experiments.suite import Suite
-from madis_lib.reporting import ablation_tables
+from madis_lib.reporting import ablation_tables, figures
+from madis_lib.reporting import page as page_of
 from tests import tiny
 
 
@@ -146,6 +147,9 @@ def first_blank(confidence, blank, grid, count):
 def clean(monkeypatch):
     monkeypatch.setattr(fusion, "FUSIONS", dict(fusion.FUSIONS))
     monkeypatch.setattr(sampler, "RULES", dict(sampler.RULES))
+    for known in (ABLATIONS, paper.ARTEFACTS):  # whatever a test adds is taken out again
+        monkeypatch.setitem(known, "mine", None)
+        monkeypatch.delitem(known, "mine")
     registered.SOURCES.clear()
     yield
     registered.SOURCES.clear()
@@ -191,6 +195,83 @@ def test_a_fusion_that_is_not_registered_says_so(suite):
     with pytest.raises(ValueError, match="unknown fusion 'nope': choose one of average"):
         suite.row(True, 0, fusion="nope").finetuned(CORPUS)
     assert Path(suite.store.root).is_dir()
+
+
+# -- a table of one's own ---------------------------------------------------------------------------
+
+FULL = ABLATIONS["table3"].row("uniform_75_50")
+NONE = ABLATIONS["table3"].row("none")
+MINE = Row("mine", "In order", {"rule": "in order"}, ablations.OURS)
+
+
+@pytest.fixture
+def mine(suite, clean):
+    """A table with rows of the paper's and one of our own, finished."""
+    experiments.register("in order", first_blank)
+    ablation = ablations.add("mine", "Mine & <others>", [NONE, MINE, FULL])
+    for row in ablation.rows:
+        ablations.measured(suite, row, 0)
+    return ablation
+
+
+def test_a_table_of_ones_own_stands_where_the_papers_do(suite, mine):
+    assert mine.full == FULL.key and mine is ABLATIONS["mine"]
+    table = paper.ARTEFACTS["mine"]
+    assert table.printed("none", "csl.r1") == paper.TABLE_3.printed("none", "csl.r1")
+    assert table.printed("mine", "csl.r1") == paper.OURS and table.value("mine", "csl.r1") is None
+    found = ablation_tables.frame(suite, "mine")
+    assert list(found.row.unique()) == ["none", "mine", FULL.key]
+    assert "In order (ours)" in ablation_tables.markdown(found)
+
+
+def test_differences_are_paired_with_the_full_method(suite, mine):
+    found = ablation_tables.differences(suite, "mine")
+    assert set(found.row) == {"none", "mine"} and set(found.seeds) == {1}
+    assert list(found.metric.unique()) == list(ablation_tables.SHOWN)
+    scores = [ablations.measured(suite, row, 0).result["scores"] for row in (NONE, FULL)]
+    paired = np.subtract(*(np.array(s["dtw_body"]) for s in scores))
+    cell = found[(found.row == "none") & (found.metric == "dtw_body")].iloc[0]
+    assert cell.estimate == pytest.approx(paired.mean())
+    assert cell.low < cell.estimate < cell.high
+    for cell in found.itertuples():
+        assert (cell.better == "") == (cell.low <= 0 <= cell.high)
+    assert ablation_tables.differences(suite, "table4").empty
+    with pytest.raises(ValueError, match="table4 has no seed with which every row is finished"):
+        figures.differences(suite, "table4")
+
+
+def test_a_page_of_ones_own_table(suite, mine, tmp_path):
+    rule = paper.Better("mine", "mine", (FULL.key,), paper.columns(["csl"]))
+    claim = paper.Claim("mine.helps", "ours", "Order <helps>.", "ordering", "SignWorld", rule)
+    page = page_of.write_ablation(suite, "mine", [claim], tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert "Order &lt;helps&gt;." in text and "Mine &amp; &lt;others&gt;" in text
+    assert "Smoke size, no verdict" in text and "data:image/svg+xml" in text
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "index.html", "mine.csv", "mine.md", "mine.tex", "claims.json",
+    }  # fmt: skip
+    (judged,) = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert judged["verdict"] == "inconclusive" and len(judged["comparisons"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "message"),
+    [
+        ("table3", [NONE, FULL], "'table3' is one of the paper's"),
+        ("mine", [NONE, MINE], "0 of the rows change nothing"),
+        ("mine", [NONE, ABLATIONS["table2"].row("none"), FULL], "give each its own"),
+        ("mine", [FULL, ablations.FULL], "2 of the rows change nothing"),
+    ],
+)
+def test_what_is_no_table_of_ones_own(clean, name, rows, message):
+    with pytest.raises(ValueError, match=message):
+        ablations.add(name, "Mine", rows)
+
+
+def test_a_table_can_be_added_again(clean):
+    ablations.add("mine", "Mine", [NONE, FULL])
+    ablations.add("mine", "Mine, changed", [MINE, FULL])
+    assert [row.key for row in paper.ARTEFACTS["mine"].rows] == ["mine", FULL.key]
 
 
 # -- Table 5 --------------------------------------------------------------------------------------

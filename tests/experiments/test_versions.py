@@ -29,6 +29,9 @@ from madis_lib.presets import (
 )
 from madis_lib.release import forward, training
 from madis_lib.siclip import SiCLIP
+from madis_lib.systems import stacks
+from madis_lib.systems.motion_gpt import MotionGPT
+from madis_lib.systems.soke import SOKE
 from madis_lib.tokenizer import Tokenizer
 from tests.tiny import small_model
 
@@ -160,9 +163,30 @@ def _release() -> float:
     return float(sum(loss(model, decoders, batch, generator)[0].detach() for loss in losses))
 
 
+def _rivals() -> float:
+    """Loss and size of gradients of SOKE on either stack, and of S-MotionGPT."""
+    config, vocab = small_model().config, small_model().vocab
+    g = torch.Generator().manual_seed(9)
+    codes, lengths = torch.randint(0, 5, (3, 7, 3), generator=g), torch.tensor([7, 2, 5])
+    text, valid = torch.randint(1, 20, (3, 4), generator=g), torch.arange(4) < 3
+    total = 0.0
+    for stack in stacks.STACKS:
+        torch.manual_seed(0)
+        model = SOKE(config, vocab, stack).double()
+        tags = model.tag(["csl", "how2sign", "phoenix"], torch.device("cpu"))
+        loss = model.loss(text, valid.expand(3, 4), tags, codes, lengths)
+        loss.backward()
+        total += loss.item() + sum(p.grad.abs().sum().item() for p in model.parameters())
+    torch.manual_seed(0)
+    one = MotionGPT(config, 20, 0, 16).double()
+    with torch.no_grad():
+        return total + one(text, valid.expand(3, 4), codes[..., 0] + 20).abs().sum().item()
+
+
 WORK = {
     "signworld": _signworld, "tokenizer": _tokenizer, "model": _model, "siclip": _siclip,
     "sampler": _sampler, "metrics": _metrics, "translator": _translator, "release": _release,
+    "rivals": _rivals,
 }  # fmt: skip
 
 

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from madis_lib import utc
-from madis_lib.experiments import agreement, panel
-from madis_lib.reporting import figures
-from madis_lib.reporting.figures import examples, gates, masked, metrics, orders, pivots, style
-from madis_lib.systems.madis import MaDiSSystem
+from madis_lib.experiments import agreement, evaluate, panel
+from madis_lib.reporting import ablation_tables, figures
+from madis_lib.reporting.figures import examples, gates, metrics, orders, pivots, style
 
 
 def test_every_figure_is_kept_with_its_data_and_provenance(report):
@@ -21,6 +20,19 @@ def test_every_figure_is_kept_with_its_data_and_provenance(report):
         assert sidecar["provenance"]["runs"]["pretrained"]
 
 
+def test_differences_are_drawn_as_the_table_has_them(suite, report):
+    figure = figures.differences(suite, "table3")
+    table = ablation_tables.differences(suite, "table3")
+    assert figure.data["rows"] == table.to_dict("records")
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(panels) == table.metric.nunique()
+    lower = {
+        evaluate.METRICS[m].label for m in table.metric.unique() if evaluate.METRICS[m].better < 0
+    }
+    assert {a.get_title(loc="left") for a in panels if a.xaxis_inverted()} == lower
+    assert "smoke" in figure.get_suptitle()
+
+
 def test_figures_are_the_same_each_time(suite, tmp_path):
     for folder in ("a", "b"):
         figures.save(figures.fig3(suite), tmp_path / folder, "fig3", {})
@@ -30,8 +42,8 @@ def test_figures_are_the_same_each_time(suite, tmp_path):
 
 def test_the_median_sentence_has_half_the_errors_on_each_side():
     errors = np.array([0.9, 0.1, 0.5, 0.5, 0.2])
-    assert examples.median_index(errors) == 2
-    assert examples.median_index(np.array([3.0, 1.0, 2.0, 4.0])) == 2  # the lower of the middle two
+    assert evaluate.median_index(errors) == 2
+    assert evaluate.median_index(np.array([3.0, 1.0, 2.0, 4.0])) == 2  # the lower of the middle two
 
 
 def test_the_example_is_the_stored_result(suite):
@@ -73,24 +85,6 @@ def test_order_counts_are_exact():
     found = orders.orders(8, 2)
     assert 10 ** found["eq4"] == pytest.approx(math.factorial(8) / 2**4)
     assert 10 ** found["eq5"] == pytest.approx(1 * 1 * math.factorial(4) / 2**2)
-
-
-def test_rebuilding_without_masks_is_the_tokenizer_alone(suite):
-    system = MaDiSSystem.load(suite.pretrained.folder / "model", suite.tokenizer)
-    texts, codes = suite.texts("csl", "test"), suite.tokens("csl", "test")
-    with torch.no_grad():
-        alone = [suite.tokenizer.decode(torch.as_tensor(c)[None])[0].numpy() for c in codes]
-    for clip, expected in zip(masked.rebuild(system, texts, codes, 0.0), alone, strict=True):
-        np.testing.assert_allclose(clip, expected, atol=1e-4)
-    changed = masked.rebuild(system, texts, codes, 1.0)
-    assert all(np.abs(a - b).max() > 1e-3 for a, b in zip(changed, alone, strict=True))
-    assert [len(c) for c in changed] == [len(c) for c in alone]
-
-
-def test_errors_of_the_truth_are_zero(suite):
-    clips = suite.clips("csl", "test")[:2]
-    for values in masked.errors_mm(clips, clips).values():
-        np.testing.assert_allclose(values, 0, atol=1e-6)
 
 
 def test_gate_weights_follow_the_truth_about_hands(suite):

@@ -1,5 +1,6 @@
 """SignWorld, the embedded corpus: synthetic signing with known truth."""
 
+from madis_lib.data.signworld.grammar import words_of_signs
 from madis_lib.data.signworld.lexicon import Lexicon
 from madis_lib.data.signworld.oracle import Oracle
 from madis_lib.data.signworld.world import (
@@ -29,5 +30,6 @@ __all__ = [
     "read_oracle",
     "read_truth",
     "read_world",
+    "words_of_signs",
     "write",
 ]

@@ -187,6 +187,11 @@ def _content(corpus: str, num_signs: int | None = None) -> dict[str, str]:
     return table
 
 
+def words_of_signs(corpus: str) -> dict[str, str]:
+    """Every content word of an embedded corpus, lower-cased, to the gloss of its sign."""
+    return dict(_content(corpus))
+
+
 @cache
 def known_words(corpus: str, num_signs: int) -> frozenset[str]:
     """Every lower-cased surface word of this lexicon, function words included."""

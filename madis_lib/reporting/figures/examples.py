@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from madis_lib import sampler, utc
+from madis_lib.experiments.evaluate import median_index
 from madis_lib.experiments.suite import Suite
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
 
@@ -49,11 +50,6 @@ def sentence_errors(suite: Suite, corpus: str) -> tuple[np.ndarray, str]:
     if "gloss_edits" in scores:
         return np.array(scores["gloss_edits"]) / np.array(scores["gloss_length"]), "gloss error"
     return np.array(scores["dtw_body"]), "DTW-JPE of the body"
-
-
-def median_index(errors: np.ndarray) -> int:
-    """Index of the (lower) median error; of equal ones the first."""
-    return int(np.argsort(errors, kind="stable")[(len(errors) - 1) // 2])
 
 
 def median_example(suite: Suite, corpus: str | None = None) -> Example:

@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
-from madis_lib import body as bodies
-from madis_lib import metrics, objectives, paper
+from madis_lib import metrics, paper
 from madis_lib.data import signworld
-from madis_lib.data.batches import pad_tokens
-from madis_lib.experiments.evaluate import BODY_JOINTS
+from madis_lib.experiments.reconstruction import RATIOS, errors_mm, rebuild
 from madis_lib.experiments.suite import Suite
-from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.drawing import picture, render, sheet, text
 from madis_lib.reporting.figures.examples import example_corpus, median_example
-from madis_lib.systems.madis import MaDiSSystem, encode_texts
-from madis_lib.train import generator_for
+from madis_lib.systems.madis import MaDiSSystem
 
-RATIOS = (0.25, 0.5, 0.75, 1.0)
 FRAMES = 7
-
-
-@torch.no_grad()
-def rebuild(
-    system: MaDiSSystem, texts: list[str], codes: list[np.ndarray], ratio: float, seed: int = 0
-) -> list[np.ndarray]:
-    """Motion ``[4L, 133]`` when a share ``ratio`` of each sentence's triples is masked.
-
-    The latents H_p that the pretrained model predicts (MaDiS §3.2) stand in for the masked codes;
-    the others keep their codebook vectors.  Text and length stay visible.
-    """
-    model, tokenizer = system.model, system.tokenizer
-    text_ids, text_valid = encode_texts(system.text, texts)
-    padded, lengths = pad_tokens(codes, 0)
-    size = padded.shape[1] + 1
-    ids = objectives.canvas(padded, lengths, size, model.vocab)
-    valid = torch.arange(size) <= lengths[:, None]
-    masked = torch.zeros(len(codes), size, dtype=torch.bool)
-    generator = generator_for(seed, round(1000 * ratio))
-    for row, length in zip(masked, lengths.tolist(), strict=True):
-        order = torch.randperm(length, generator=generator)
-        row[order[: math.ceil(ratio * length)]] = True
-    shown = ids.masked_fill(masked[..., None], model.vocab.mask)
-    _, hidden = model(text_ids, text_valid, shown, valid, mop=False)
-    latents = [
-        torch.where(masked[:, :-1, None], predicted, book[padded[..., p]])
-        for p, (predicted, book) in enumerate(
-            zip(model.latents(hidden[:, :-1]), model.fusion.codebooks, strict=True)
-        )
-    ]
-    motion = tokenizer.denormalise(tokenizer.decode_latents(latents, lengths))
-    ends = (lengths * FRAMES_PER_TOKEN).tolist()
-    return [clip[:end].numpy() for clip, end in zip(motion, ends, strict=True)]
-
-
-def errors_mm(clips: list[np.ndarray], true: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Mean joint error of each clip in mm, over all its frames; hands averaged."""
-    body = bodies.load()
-    rows: dict[str, list[float]] = {"body": [], "hands": []}
-    with torch.no_grad():
-        for clip, reference in zip(clips, true, strict=True):
-            a, b = body.landmarks(clip), body.landmarks(reference[: len(clip)])
-            a, b = ({k: np.asarray(v) for k, v in x.items()} for x in (a, b))
-            rows["body"].append(metrics.mpjpe_mm(a["body"], b["body"], BODY_JOINTS))
-            hands = [metrics.mpjpe_mm(a[side], b[side]) for side in ("left", "right")]
-            rows["hands"].append(float(np.mean(hands)))
-    return {k: np.array(v) for k, v in rows.items()}
 
 
 @style.styled

@@ -1,0 +1,219 @@
+"""Table 1: MaDiS, the systems it is compared with and the bounds, at one budget; the paper beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from madis_lib import paper, presets
+from madis_lib.experiments import ablations, rivals
+from madis_lib.experiments.ablations import OURS
+from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.suite import Suite
+from madis_lib.files import atomic_write
+from madis_lib.reporting import tables
+
+SHOWN = (
+    "dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", *tables.RETOKENISED, "r1", "gloss_error",
+)  # fmt: skip
+NOT_IMPLEMENTED = "not implemented yet"
+NOT_MADE = "not made yet"
+NO_DICTIONARY = "no dictionary of signs for these data"
+BOUND = "bound"
+NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
+NOTE = (
+    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
+    "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated: "
+    "the interval of the difference, paired by seed and sentence and not corrected for the number of "
+    "comparisons; the scoreboard's verdicts are. Updates: on all corpora + on this one; every row has as many in all, and the same "
+    "batch, but the MDLM baseline has them all on this corpus. SiBLEU of S-MotionGPT is of its one "
+    "stream, and not comparable with that of three; re-tokenised SiBLEU is, which encodes the motion "
+    "of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
+)
+
+
+def frame(suite: Suite, corpus: str) -> pd.DataFrame:
+    """A tidy table of a corpus: one row for each system and metric; empty where nothing is measured.
+
+    Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; or why
+    nothing was measured), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
+    (✓, ✗ or –), reported.
+    """
+    world, runs = ablations.world(suite), rivals.finished(suite, corpus)
+    if not runs:
+        return pd.DataFrame()
+    bounds = _bounds(world, corpus)
+    numbers = suite.store.run(
+        f"table1-{corpus}", {"rows": runs, "bounds": bounds}, ("metrics",),
+        lambda _: _numbers(runs, bounds),
+    ).result  # fmt: skip
+    common = {"preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus)}
+    names = [] if bounds is None else list(bounds.result["scores"])
+    return pd.DataFrame(
+        common | of | {"metric": metric, "unit": METRICS[metric].unit}
+        | numbers.get(of["row"], {}).get(metric, NOTHING)
+        | {"reported": _reported(of, corpus, metric)}
+        for of in _systems(world, runs, names) for metric in SHOWN
+    )  # fmt: skip
+
+
+def _numbers(runs: dict[str, dict[int, Run]], bounds: Run | None) -> dict[str, Any]:
+    """Estimate, interval and comparison with MaDiS of every row and bound, by metric."""
+    scores = {key: {s: r.result["scores"] for s, r in of.items()} for key, of in runs.items()}
+    if bounds is not None:  # the same whatever the seed
+        seeds = {s for of in runs.values() for s in of}
+        scores |= {name: dict.fromkeys(seeds, of) for name, of in bounds.result["scores"].items()}
+    scored, found = ScoredRows(scores), {}
+    for row in scores:
+        found[row] = {m: cell for m in SHOWN if (cell := _cell(scored, row, m)) is not None}
+    return found
+
+
+def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
+    estimate, better, sign = scored.contrast({row: 1}, metric), "", METRICS[metric].better
+    if estimate is None:
+        return None
+    gap = scored.contrast({"madis": sign, row: -sign}, metric)
+    if gap is not None and row != "madis":
+        low, high = gap.interval()[1:]
+        better = tables.MARK[True if low > 0 else False if high < 0 else None]
+    return estimate.interval()._asdict() | {"madis_better": better}
+
+
+def _systems(
+    world: Suite, runs: dict[str, dict[int, Run]], bounds: list[str]
+) -> list[dict[str, Any]]:
+    """What is told of every line: the bounds, then the paper's rows in its order, each before ours
+    of the same kind.
+    """
+    nothing: dict[str, Any] = {"parameters": np.nan, "updates": "", "seeds": 0, "n": 0}
+    found = [nothing | {"row": name, "label": name, "place": BOUND} for name in bounds]
+    for row in paper.TABLE_1.rows:
+        if row.key not in runs:
+            place = NOT_IMPLEMENTED if row.key not in rivals.ROWS else NOT_MADE
+            if row.key in rivals.ROWS and rivals.ROWS[row.key] not in rivals.rows(world):
+                place = NO_DICTIONARY
+            found.append(nothing | {"row": row.key, "label": row.label, "place": place})
+        for built in (r for r in rivals.ROWS.values() if r.key.startswith(row.key)):
+            if built.key in runs:
+                found.append(_built(built, runs[built.key]))
+    return found
+
+
+def _built(row: rivals.Row, runs: dict[int, Run]) -> dict[str, Any]:
+    first = next(iter(runs.values())).result
+    updates = f"{first['updates']['pretraining']} + {first['updates']['finetuning']}"
+    return {
+        "row": row.key, "label": row.label, "place": row.place,
+        "parameters": first["parameters"]["all"], "updates": updates, "seeds": len(runs),
+        "n": first["sentences"],
+    }  # fmt: skip
+
+
+def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
+    table, column = paper.TABLE_1, f"{corpus}.{metric}"
+    if of["place"] in (OURS, BOUND) or column not in {c.key for c in table.columns}:
+        return ""
+    return table.printed(of["row"], column)
+
+
+def _bounds(world: Suite, corpus: str) -> Run | None:
+    with world.store.only_finding():
+        try:
+            return rivals.bounds(world, corpus)
+        except UnfinishedRunError:
+            return None
+
+
+def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
+    """Systems down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+    lines = []
+    for _, group in found.groupby("row", sort=False):
+        first = group.iloc[0]
+        label = f"{first.label} ({first.place})" if first.place else str(first.label)
+        known = pd.notna(first.parameters)
+        line = {
+            "system": label, "parameters": f"{int(first.parameters):,}" if known else "",
+            "updates": first.updates, "seeds": str(first.seeds) if first.seeds else "",
+        }  # fmt: skip
+        for _, row in group.iterrows():
+            line[tables.heading(row.metric)] = cell(row)
+        for _, row in group.iterrows():
+            if f"{row.corpus}.{row.metric}" in {c.key for c in paper.TABLE_1.columns}:
+                line[f"{METRICS[row.metric].label}, as reported"] = row.reported
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def plain_cell(row: pd.Series) -> str:
+    """``5.99 [5.70, 6.31] ✓``; empty where nothing was measured."""
+    if pd.isna(row.estimate):
+        return ""
+    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    return f"{value} [{low}, {high}] {row.madis_better}".strip()
+
+
+def html_cell(row: pd.Series) -> str:
+    """As :func:`plain_cell`, in HTML."""
+    if pd.isna(row.estimate):
+        return ""
+    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    return f'{value} {row.madis_better} <span class="soft">[{low}, {high}]</span>'
+
+
+def tex_cell(row: pd.Series) -> str:
+    """As :func:`plain_cell`, in LaTeX."""
+    if pd.isna(row.estimate):
+        return ""
+    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    mark = row.madis_better.translate(tables.TEX)
+    return rf"{value} {{\scriptsize[{low}, {high}]}} {mark}".strip()
+
+
+def caption(found: pd.DataFrame) -> str:
+    """What the table holds, and on what."""
+    first = found.iloc[0]
+    told = f"{paper.TABLE_1.place}: {paper.TABLE_1.title}. {first['data']}, preset {first.preset}, "
+    told += f"{found.n.max()} test sentences."
+    smoke = presets.is_smoke(str(first.preset))
+    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
+
+
+def cards(suite: Suite) -> pd.DataFrame:
+    """What each row that is built here is, and where it differs from the published system."""
+    rows = rivals.rows(ablations.world(suite))
+    return pd.DataFrame(
+        {
+            "system": row.label, "source": row.card.source, "tokens": row.card.tokens,
+            "differs": "; ".join(row.card.deviations),
+        }
+        for row in rows
+    )  # fmt: skip
+
+
+def markdown(found: pd.DataFrame) -> str:
+    """The table with its caption and note, in Markdown."""
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
+
+
+def latex(found: pd.DataFrame) -> str:
+    """A booktabs table; needs the packages booktabs and amssymb."""
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
+
+
+def write(suite: Suite, folder: Path) -> None:
+    """Table 1 of every corpus of which a row is finished, as csv, md and tex."""
+    for corpus in suite.corpora:
+        found = frame(suite, corpus)
+        if found.empty:
+            continue
+        texts = {"csv": found.to_csv(index=False), "md": markdown(found), "tex": latex(found)}
+        for suffix, text in texts.items():
+            with atomic_write(folder / f"table1-{corpus}.{suffix}") as temporary:
+                temporary.write_text(text, encoding="utf-8")

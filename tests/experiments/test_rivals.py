@@ -1,0 +1,161 @@
+"""The rows of Table 1 as runs: one budget for all, and the table that is made of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from madis_lib import metrics, paper
+from madis_lib.experiments import ablations, registry, rivals, sweep
+from madis_lib.experiments.ablations import CORPUS, FULL
+from madis_lib.experiments.evaluate import available
+from madis_lib.experiments.evidence import Measured
+from madis_lib.experiments.suite import Suite, encode
+from madis_lib.reporting import comparison
+from madis_lib.systems import dictionary
+from tests import tiny
+
+PRINTED = [row.key for row in rivals.ROWS.values() if not row.place]
+
+
+@pytest.fixture(scope="module")
+def runs(suite):
+    return {key: rivals.measured(suite, key, CORPUS, 0) for key in PRINTED}
+
+
+def test_rows_are_those_of_the_paper_in_its_order():
+    assert [row.key for row in paper.TABLE_1.rows if row.key in PRINTED] == PRINTED
+    assert {"soke_mbart", "soke_qwen3", "s_motiongpt", "mdlm", "madis"} == set(PRINTED)
+    for row in rivals.ROWS.values():
+        uses = paper.TABLE_1.row(row.key).note if not row.place else ""
+        assert row.card.dictionary == ("dictionary" in uses)
+
+
+def test_all_have_one_budget(suite, runs):
+    p = suite.row(True, 0).preset
+    for run in runs.values():
+        assert sum(run.result["updates"].values()) == p.pretrain.updates + p.finetune.updates
+        assert run.result["sentences"] == suite.preset.corpus.test
+        assert run.result["parameters"]["all"] > 0
+    assert runs["mdlm"].result["updates"]["pretraining"] == 0
+
+
+def test_madis_is_the_row_that_the_ablations_share(suite, runs):
+    """One training; only what Table 1 asks more is scored again."""
+    assert rivals.trained(suite, "madis", CORPUS, 0).key == suite.row(True, 0).finetuned(CORPUS).key
+    once = ablations.measured(suite, FULL, 0).result["scores"]
+    again = runs["madis"].result["scores"]
+    assert {k: again[k] for k in once} == once
+    assert set(again) - set(once) == {"bleu_retokenised"}
+    for of in runs.values():
+        assert len(of.result["generated"]) == of.result["sentences"]
+
+
+def test_the_mdlm_baseline_has_nothing_that_madis_adds(suite):
+    variant = rivals.masked(suite, "mdlm", 0)
+    method = variant.preset.method
+    assert method.levels == () and method.checkpoints == () and method.alpha == 0
+    assert variant.system(CORPUS).model.config.fusion == "average"
+    assert not variant.pretrained.result["history"]
+    other = rivals.masked(suite.named, "mdlm_all", 0)
+    assert other.pretrained.key == suite.named.row(True, 0, levels=("sign",)).pretrained.key
+    assert other.preset.finetune.updates < variant.preset.finetune.updates
+
+
+def test_rows_of_one_seed_begin_alike_with_and_without_a_dictionary(suite):
+    a, b = (rivals.untrained(suite, f"soke_qwen3{k}", CORPUS, 3).model for k in ("", "_alone"))
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+    c = rivals.untrained(suite, "soke_qwen3", CORPUS, 4).model
+    assert not torch.equal(a.embed.weight, c.embed.weight)
+
+
+def test_seeds_and_rows_are_runs_of_their_own_and_share_what_they_can(suite):
+    named = suite.named
+    keys = {rivals.trained(named, k, c, s).key
+            for k in rivals.ROWS for c in ("csl", "phoenix") for s in (0, 1)}  # fmt: skip
+    assert len(keys) == 4 * len(rivals.ROWS)
+    assert rivals.whole_body_tokenizer(named.variant(seed=1)).key == (
+        rivals.whole_body_tokenizer(named).key
+    )
+
+
+def test_a_trained_row_is_the_one_that_was_scored(suite, runs):
+    texts = suite.texts(CORPUS, "test")
+    for key in ("soke_mbart", "s_motiongpt"):
+        signed = rivals.system(suite, key, CORPUS, 0).generate(texts)
+        assert [s.tokens.tolist() for s in signed] == runs[key].result["generated"]
+    assert rivals.system(suite, "mdlm", CORPUS, 0).generate(texts[:1])[0].tokens.shape[1] == 3
+
+
+def test_one_stream_has_no_sibleu_of_hands(suite, runs):
+    scores = runs["s_motiongpt"].result["scores"]
+    assert "sibleu_hands" not in available(scores) and "sibleu_body" in available(scores)
+    assert {"sibleu_re_body", "sibleu_re_hands"} <= set(available(scores))
+    tokenizer = rivals.system(suite, "s_motiongpt", CORPUS, 0).tokenizer
+    true = encode(tokenizer, suite.clips(CORPUS, "test"))
+    generated = [np.array(t) for t in runs["s_motiongpt"].result["generated"]]
+    assert tokenizer.parts == ("whole",) and true[0].shape[1] == 1
+    counts = metrics.sibleu_statistics([g[:, 0] for g in generated], [t[:, 0] for t in true], 4)
+    assert scores["bleu"] == {"body": counts.tolist()}
+
+
+def test_the_dictionary_is_signed_by_nobody_of_the_corpus(suite):
+    """It holds every word of a sentence that has a sign, and no clip of any split."""
+    for corpus in suite.corpora:
+        found = rivals.sign_dictionary(suite, corpus)
+        for text, truth in zip(
+            suite.texts(corpus, "test"), suite.truth(corpus, "test"), strict=True
+        ):
+            assert len(found.words(text)) == len(truth["glosses"]), text
+            assert len(found.lookup(text)) == min(len(truth["glosses"]), dictionary.WORDS)
+
+
+def test_table_1_holds_what_is_finished_and_what_is_not_implemented(suite, runs):
+    assert comparison.frame(suite, "phoenix").empty
+    rivals.bounds(suite, CORPUS)
+    found = comparison.frame(suite, CORPUS)
+    printed = [k for k in found.row.unique() if k in {r.key for r in paper.TABLE_1.rows}]
+    assert printed == [row.key for row in paper.TABLE_1.rows]
+    missing = found[found.place == comparison.NOT_IMPLEMENTED]
+    assert set(missing.row.unique()) == set(printed) - set(PRINTED)
+    assert missing.estimate.isna().all()
+    cell = found[(found.row == "soke_mbart") & (found.metric == "dtw_body")].iloc[0]
+    scores = runs["soke_mbart"].result["scores"]
+    assert cell.estimate == pytest.approx(np.mean(scores["dtw_body"]))
+    assert cell.low < cell.estimate < cell.high and cell.reported == "7.38"
+    text = comparison.markdown(found)
+    assert "no verdict" in text.lower() and "mean pose (bound)" in text
+    assert "not implemented yet" in text and r"\toprule" in comparison.latex(found)
+    cards = comparison.cards(suite)
+    assert list(cards.system) == [rivals.ROWS[key].label for key in PRINTED]
+
+
+def test_the_paper_s_orderings_are_measured(suite, runs):
+    evidence = Measured(suite)
+    gap = evidence.contrast("table1", {"soke_mbart": 1, "madis": -1}, "csl.dtw_body")
+    a, b = (np.mean(runs[k].result["scores"]["dtw_body"]) for k in ("soke_mbart", "madis"))
+    assert gap.mean == pytest.approx(a - b)
+    assert evidence.contrast("table1", {"momask": 1, "madis": -1}, "csl.dtw_body") is None
+
+
+def test_soke_enters_the_sweep(suite, runs):
+    entry = rivals.contestant(suite, "soke_mbart", CORPUS, 0)
+    assert isinstance(entry, sweep.Contestant) and entry.canvas is None
+    assert entry.trained.key == rivals.trained(suite, "soke_mbart", CORPUS, 0).key
+    sign = entry.load()
+    text, tokens = suite.texts(CORPUS, "test")[0], runs["soke_mbart"].result["generated"][0]
+    assert sign(text, 1).tolist() == tokens
+    with pytest.raises(ValueError, match="'s_motiongpt' has no place in the sweep"):
+        rivals.contestant(suite, "s_motiongpt", CORPUS, 0)
+
+
+def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
+    larger = Suite(replace(tiny.preset(), name="gpu"), suite.store.root.parent)
+    titles = [s.title for s in registry.chosen(larger, ["table1"], seeds=(0, 1))]
+    assert "Table 1, SOKE (Qwen3), SignWorld csl, seed 1" in titles
+    assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 0" in titles
+    assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 1" not in titles
+    assert "Table 1, SOKE (Qwen3), no dictionary, SignWorld csl, seed 1" in titles
+    smoke = [s.title for s in registry.chosen(suite, ["table1"])]
+    assert not [t for t in smoke if t.startswith("Table 1") and "phoenix" in t]
