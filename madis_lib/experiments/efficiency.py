@@ -41,7 +41,7 @@ def corpora(suite: Suite) -> tuple[str, ...]:
 def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
     """MaDiS, and its two shortcuts that are not exact; at smoke size with fewer settings."""
     smoke = presets.is_smoke(suite.preset.name)
-    paces = tuple(k for _, k in ROWS.values()) if smoke else sweep.TOKENS_PER_STEP
+    paces = tuple(k for s, k in ROWS.values() if s == SYSTEM) if smoke else sweep.TOKENS_PER_STEP
     return [
         sweep.madis(suite, corpus, paces),
         sweep.madis(suite, corpus, paces[2:] if smoke else paces, coarse=True),
