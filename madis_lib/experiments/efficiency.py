@@ -5,6 +5,8 @@ Two ways of counting tokens.  The paper's 132 tokens a second are 100 places in 
 ``throughput`` counts all places of the canvas; a reader gets only those before the end of the
 sentence, which the tables give beside it.  A system that stops at the end has no other places: for
 it both are the same.
+
+All are rows of Table 1, trained for equally long, with the first seed.
 """
 
 from __future__ import annotations
@@ -15,14 +17,16 @@ from typing import Any
 import numpy as np
 
 from madis_lib import metrics, presets
-from madis_lib.experiments import bidirectional, sweep
+from madis_lib.experiments import ablations, bidirectional, rivals, sweep
 from madis_lib.experiments.contrasts import sentence_estimate
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 
-# Rows of the paper's Fig. 6 as (system, tokens a step).
+# Rows of the paper's Fig. 6 as (system, tokens a step); SOKE on the backbone that MaDiS has.
+SOKE, MDLM = "soke_qwen3", "mdlm"
 ROWS = {
+    "soke": (rivals.ROWS[SOKE].label, 1), "mdlm": (rivals.ROWS[MDLM].label, 4),
     "steps_100": (SYSTEM, 1), "steps_50": (SYSTEM, 2), "steps_25": (SYSTEM, 4),
     "steps_10": (SYSTEM, 10),
 }  # fmt: skip
@@ -34,24 +38,36 @@ SPEEDS = {
 
 
 def corpora(suite: Suite) -> tuple[str, ...]:
-    """Where speed is measured: at smoke size in the first corpus only."""
-    return suite.corpora[:1] if presets.is_smoke(suite.preset.name) else suite.corpora
+    """Where speed is measured: where there are rows of Table 1."""
+    return rivals.corpora(suite)
 
 
 def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
-    """MaDiS, and its two shortcuts that are not exact; at smoke size with fewer settings."""
-    smoke = presets.is_smoke(suite.preset.name)
+    """MaDiS, its two shortcuts that are not exact, and its rivals with the tokens it has; at smoke
+    size fewer settings.
+
+    Args:
+        suite: in which the rows of Table 1 are trained.
+    """
+    smoke, seed = presets.is_smoke(suite.preset.name), suite.preset.seeds[0]
+    madis, mdlm = (rivals.masked(suite, key, seed) for key in ("madis", MDLM))
     paces = tuple(k for s, k in ROWS.values() if s == SYSTEM) if smoke else sweep.TOKENS_PER_STEP
     return [
-        sweep.madis(suite, corpus, paces),
-        sweep.madis(suite, corpus, paces[2:] if smoke else paces, coarse=True),
-        *(sweep.madis_above(suite, corpus, t) for t in ((0.5,) if smoke else (0.5, 0.9))),
-    ]
+        sweep.madis(madis, corpus, paces),
+        sweep.madis(madis, corpus, paces[2:] if smoke else paces, coarse=True),
+        *(sweep.madis_above(madis, corpus, t) for t in ((0.5,) if smoke else (0.5, 0.9))),
+        sweep.madis(mdlm, corpus, (4,), name=rivals.ROWS[MDLM].label),
+        *(
+            rivals.contestant(suite, row.key, corpus, seed)
+            for row in rivals.rows(suite) if row.stack and not row.place
+        ),
+    ]  # fmt: skip
 
 
 def swept(suite: Suite, corpus: str) -> Run:
     """The sweep of a corpus (:func:`sweep.steps_sweep`) with all contestants."""
-    return sweep.steps_sweep(suite, corpus, contestants(suite, corpus))
+    world = ablations.world(suite)
+    return sweep.steps_sweep(world, corpus, contestants(world, corpus))
 
 
 def finished_sweeps(suite: Suite) -> dict[str, Run]:

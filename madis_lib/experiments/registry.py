@@ -55,8 +55,8 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
         seeds: of the rows of ablations; None: those of the preset.
     """
     return [
-        *_headline(suite), *_judges(suite), *_scores(suite), *_efficiency(suite),
-        *_ablations(suite, seeds), *_rivals(suite, seeds), *_utc_map(suite, seeds),
+        *_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds),
+        *_rivals(suite, seeds), *_efficiency(suite, seeds), *_utc_map(suite, seeds),
     ]  # fmt: skip
 
 
@@ -150,24 +150,30 @@ def _scores(suite: Suite) -> list[Step]:
     return found
 
 
-def _efficiency(suite: Suite) -> list[Step]:
-    """Quality against speed, and how far attention looks ahead."""
+def _efficiency(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
+    """Quality against speed of rows of Table 1, and how far the headline's attention looks ahead."""
     if not suite.protocol.claims:
         return []
     names = {c: suite.corpus_name(c) for c in suite.corpora}
-    return [
-        *(
-            Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c),
-                 _told_sweep, (f"fine-tuning, {names[c]}",), ("fig6",), True, True)
+    found = []
+    world = ablations.world(suite)
+    first = world.preset.seeds[0]
+    if ablations.CORPUS in suite.corpora and (seeds is None or first in seeds):
+        rows = [r for r in rivals.rows(world) if not r.place and r.key != "s_motiongpt"]
+        found = [
+            Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c), _told_sweep,
+                 tuple(_row_of_table_1(r, names[c], first) for r in rows), ("fig6",), True, True)
             for c in efficiency.corpora(suite)
-        ),
-        *(
-            Step(f"Fig. 7c, attention, {name}",
-                 partial(bidirectional.future_attention, suite, c), _told_attention,
-                 (f"fine-tuning, {name}",), ("fig7c",), True, True)
-            for c, name in names.items()
-        ),
+        ]  # fmt: skip
+    return found + [
+        Step(f"Fig. 7c, attention, {name}", partial(bidirectional.future_attention, suite, c),
+             _told_attention, (f"fine-tuning, {name}",), ("fig7c",), True, True)
+        for c, name in names.items()
     ]  # fmt: skip
+
+
+def _row_of_table_1(row: rivals.Row, corpus_name: str, seed: int) -> str:
+    return f"Table 1, {row.label}, {corpus_name}, seed {seed}"
 
 
 def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
@@ -259,13 +265,14 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                         )  # fmt: skip
                 find = partial(rivals.measured, world, row.key, corpus, seed)
                 found.append(
-                    Step(f"{title}, {name}, seed {seed}", find, _told_row, tuple(needs), BASIS,
+                    Step(_row_of_table_1(row, name, seed), find, _told_row, tuple(needs), BASIS,
                          True, True)
                 )  # fmt: skip
         pair = [rivals.ROWS[key] for key in side_by_side.SYSTEMS]
-        if every and all(row in rivals.rows(world) for row in pair):
-            find = partial(side_by_side.signed, world, corpus, every[0])
-            needs = [f"Table 1, {row.label}, {name}, seed {every[0]}" for row in pair]
+        first = world.preset.seeds[0]
+        if first in every and all(row in rivals.rows(world) for row in pair):
+            find = partial(side_by_side.signed, world, corpus, first)
+            needs = [_row_of_table_1(row, name, first) for row in pair]
             found.append(
                 Step(f"Fig. 5, {name}", find, _told_sentence, tuple(needs), ("fig5",), True, True)
             )  # fmt: skip

@@ -43,7 +43,11 @@ class Contestant:
 
 
 def madis(
-    suite: Suite, corpus: str, wanted: Sequence[int] = TOKENS_PER_STEP, coarse: bool = False
+    suite: Suite,
+    corpus: str,
+    wanted: Sequence[int] = TOKENS_PER_STEP,
+    coarse: bool = False,
+    name: str = "MaDiS",
 ) -> Contestant:
     """MaDiS by the fast sampler, of ``wanted`` the numbers that leave a step to every stage.
 
@@ -68,7 +72,7 @@ def madis(
 
     stages = len(method.checkpoints) + 1
     possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
-    name = "MaDiS, coarse canvases" if coarse else "MaDiS"
+    name = f"{name}, coarse canvases" if coarse else name
     return Contestant(name, suite.named.finetuned(corpus), load, possible, size)
 
 

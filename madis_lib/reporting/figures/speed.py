@@ -17,7 +17,8 @@ from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.examples import example_corpus, median_example
 from madis_lib.systems.madis import encode_texts
 
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX"
+SERIES = (*style.SERIES, style.INK)
 
 
 @style.styled
@@ -54,7 +55,7 @@ def _draw_curves(axes: Axes, found: pd.DataFrame, metric: str) -> None:
     """A curve for each system, a dot for each number of tokens a step, which stands beside it."""
     for i, (name, mine) in enumerate(found.groupby("system", sort=False)):
         x, y = (mine[mine.measure == m].set_index("tokens_per_step") for m in ("tokens", metric))
-        colour = style.SERIES[i]
+        colour = SERIES[i]
         axes.plot(x.estimate, y.estimate, "-", marker=MARKERS[i], ms=5, color=colour, lw=1.4,
                   label=name)  # fmt: skip
         axes.errorbar(
