@@ -131,16 +131,6 @@ def layer_at(
     return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
-def mixture_of(model: MaDiS) -> MixtureOfParts:
-    """The model's fusion, whose parts become tables; ValueError for another row of Table 4."""
-    if type(model.fusion) is not MixtureOfParts:
-        raise ValueError(
-            f"the fast sampler is written for the mixture of parts, not {model.config.fusion!r}: "
-            "use sampler.generate"
-        )
-    return model.fusion
-
-
 class Constants:
     """What no step changes: rotary angles, masks, head rows, and the mixture of parts as tables."""
 
@@ -150,13 +140,16 @@ class Constants:
         positions = positions_of(text_valid, size)
         self.rotary: tuple[Tensor, Tensor] = model.backbone.qwen3.rotary_emb(table, positions)
         self.heads = [table[model.vocab.head_ids(p).to(device)] for p in range(3)]
-        fusion = mixture_of(model)
-        books = fusion.codebooks
-        first: Any = fusion.gate[0]
-        self.experts = [fc(book) for fc, book in zip(fusion.fc, books, strict=True)]
-        # the gate's first layer reads three codes side by side: a table for each, summed
-        columns = first.weight.chunk(3, 1)
-        self.gate = [F.linear(book, w) for book, w in zip(books, columns, strict=True)]
+        fusion = model.fusion
+        # the paper's alone: a row of Table 4 that derives from it has another gate
+        self.mixture = fusion if type(fusion) is MixtureOfParts else None
+        if self.mixture is not None:
+            books = self.mixture.codebooks
+            first: Any = self.mixture.gate[0]
+            self.experts = [fc(b) for fc, b in zip(self.mixture.fc, books, strict=True)]
+            # the gate's first layer reads three codes side by side: a table for each, summed
+            columns = first.weight.chunk(3, 1)
+            self.gate = [F.linear(book, w) for book, w in zip(books, columns, strict=True)]
         everything = torch.ones(len(text_valid), size, dtype=torch.bool, device=device)
         keys = torch.cat([text_valid, everything], 1)[:, None, None]
         self.keys = keys if padded else None  # which ones may be read, [B, 1, 1, L]
@@ -183,8 +176,13 @@ class Canvas:
             self.cache = self.read_text()
 
     def embed(self, ids: Tensor) -> Tensor:
-        """``MaDiS.embed_signs`` from tables, without a look at the values; ``[..., 3] -> [..., d]``."""
-        model, made, gate = self.model, self.constants, mixture_of(self.model).gate
+        """``MaDiS.embed_signs``, ``[..., 3] -> [..., d]``; of the mixture of parts from tables, without
+        a look at the values.
+        """
+        model, made = self.model, self.constants
+        if made.mixture is None:  # another row of Table 4
+            return model.embed_signs(ids, mop=True)
+        gate = made.mixture.gate
         codes = model.vocab.to_codes(ids)
         codes = codes.clamp(min=0).minimum(codes.new_tensor(model.vocab.codes) - 1)
         parts = codes.unbind(-1)

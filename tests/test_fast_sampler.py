@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from madis_lib import fast_sampler, sampler, utc
+from madis_lib import fast_sampler, fusion, sampler, utc
 from madis_lib.fast_sampler import ALL, NONE, Ideas, generate, generate_above, greedy_triples
 from madis_lib.model import MaDiS
 from tests.tiny import small_model
@@ -192,10 +192,9 @@ def test_coarse_canvases_hide_later_places_and_are_exact_without_checkpoints():
     assert (coarse.step[:, first] < 3).all()
 
 
-def test_another_fusion_is_refused():
-    model = small_model()
-    model.change_fusion("codebook_mlp", 0)
-    with pytest.raises(ValueError, match="not 'codebook_mlp': use sampler.generate"):
-        fast_sampler.generate(
-            model, torch.ones(1, 3, dtype=torch.long), torch.ones(1, 3, dtype=torch.bool), 4
-        )
+@pytest.mark.parametrize("name", [n for n in fusion.FUSIONS if n != "dense"])
+def test_other_rows_of_table_4_keep_the_tokens_too(name):
+    model, text = model_of(1), texts(1)
+    model.change_fusion(name, 0)
+    model = model.double().eval()
+    assert_same_tokens(generate(model, *text, 5), sampler.generate(model, *text, 5), whole=False)

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,7 +40,15 @@ def load(path: str | Path | None = None, flat_hand: bool = False) -> Body:
         FileNotFoundError: there is no such file.
         ValueError: it is not an SMPL-X model; the message names file, key and fix.
     """
-    return Body(path or os.environ.get("MADIS_SMPLX") or DEFAULT_FILE, flat_hand=flat_hand)
+    path = Path(path or os.environ.get("MADIS_SMPLX") or DEFAULT_FILE)
+    stamp = path.stat() if path.exists() else None
+    return _load(path, stamp and (stamp.st_mtime_ns, stamp.st_size), flat_hand)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, stamp: tuple[int, int] | None, flat_hand: bool) -> Body:
+    """Read once: every run that measures joints names its body.  ``stamp``: a changed file is read."""
+    return Body(path, flat_hand=flat_hand)
 
 
 class Body:

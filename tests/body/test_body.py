@@ -116,7 +116,7 @@ def test_gradient_is_finite_also_at_rest(figure, pose):
 
 
 def test_gradient_after_a_first_call_in_inference_mode():
-    fresh = body.load(DEFAULT_FILE)
+    fresh = body.Body(DEFAULT_FILE)
     with torch.inference_mode():
         fresh.landmarks(torch.zeros(2, 133))
     features = torch.zeros(2, 133, requires_grad=True)

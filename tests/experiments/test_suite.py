@@ -165,7 +165,7 @@ def test_one_real_corpus_is_enough(suite, tmp_path):
     alone = Suite(tiny.preset(), tmp_path / "home", data=data)
     assert alone.corpora == ("csl",) and alone.evaluated("csl").result["texts"]
     for figure in figures.ALL:
-        if not figure.needs_truth:
+        if not figure.needs_truth and (figure.runs is None or figure.runs(alone)):
             figure.draw(alone)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="none of How2Sign/"):
