@@ -89,7 +89,11 @@ def rows(suite: Suite) -> list[Row]:
 
 
 def corpora(suite: Suite) -> tuple[str, ...]:
-    """Those Table 1 is made on; at smoke size the ablations' alone, to keep it short."""
+    """Those Table 1 is made on; at smoke size the ablations' alone, to keep it short; none by a
+    protocol that is not the paper's.
+    """
+    if not suite.protocol.claims:
+        return ()
     if presets.is_smoke(suite.preset.name):
         return tuple(c for c in suite.corpora if c == CORPUS)
     return suite.corpora
