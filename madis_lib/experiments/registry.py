@@ -151,20 +151,22 @@ def _scores(suite: Suite) -> list[Step]:
 
 
 def _efficiency(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
-    """Quality against speed of rows of Table 1, and how far the headline's attention looks ahead."""
+    """Quality against speed, and how far the headline's attention looks ahead."""
     if not suite.protocol.claims:
         return []
     names = {c: suite.corpus_name(c) for c in suite.corpora}
-    found = []
-    world = ablations.world(suite)
+    world, found = ablations.world(suite), []
     first = world.preset.seeds[0]
-    if ablations.CORPUS in suite.corpora and (seeds is None or first in seeds):
+    if seeds is None or first in seeds:
         rows = [r for r in rivals.rows(world) if not r.place and r.key != "s_motiongpt"]
-        found = [
-            Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c), _told_sweep,
-                 tuple(_row_of_table_1(r, names[c], first) for r in rows), ("fig6",), True, True)
-            for c in efficiency.corpora(suite)
-        ]  # fmt: skip
+        for c in efficiency.corpora(suite):
+            needs = tuple(_row_of_table_1(r, names[c], first) for r in rows)
+            if presets.is_smoke(world.preset.name):
+                needs = (f"fine-tuning, {names[c]}",)
+            found.append(
+                Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c),
+                     _told_sweep, needs, ("fig6",), True, True)
+            )  # fmt: skip
     return found + [
         Step(f"Fig. 7c, attention, {name}", partial(bidirectional.future_attention, suite, c),
              _told_attention, (f"fine-tuning, {name}",), ("fig7c",), True, True)

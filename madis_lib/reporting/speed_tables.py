@@ -23,7 +23,8 @@ HEADINGS = {
     "dtw": "DTW-JPE (m) ↓", "sibleu": "SiBLEU ↑", "gloss_error": "gloss error (%) ↓",
 }  # fmt: skip
 NOTE = (
-    "Rows of Table 1, trained for equally long, first seed; SOKE with a KV cache, until its end. "
+    "Beside rivals MaDiS is its row of Table 1, trained for as long as they, first seed; SOKE has a KV "
+    "cache and stops at its end. "
     "One sentence at a time, one CPU thread, CPU time of the signing alone, without the decoder; "
     "settings take turns sentence by sentence. Speeds: medians over sentences [95 % bootstrap "
     "interval]. A token is a triple. Places: all M of the canvas, as the paper's 132 tokens a second "

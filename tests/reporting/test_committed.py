@@ -1,0 +1,30 @@
+"""The tables in ``reports/laptop`` follow from the results that are kept beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from madis_lib import presets
+from madis_lib.experiments import ablations, evaluate
+from madis_lib.experiments.ablations import ABLATIONS
+from madis_lib.experiments.suite import Suite
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "reports" / "laptop"
+
+
+@pytest.mark.parametrize("artefact", ABLATIONS)
+def test_a_table_is_the_mean_of_its_kept_results(artefact):
+    table = pd.read_csv(FOLDER / "tables" / f"{artefact}.csv")
+    suite = Suite(presets.get("laptop"), ROOT / ".madis")
+    runs = ablations.finished(suite, ABLATIONS[artefact])
+    assert list(table.row.unique()) == list(runs)
+    for line in table.itertuples():
+        results = [run.result for run in runs[line.row].values()]
+        assert line.seeds == len(results) and {line.n} == {r["sentences"] for r in results}
+        everyone = np.arange(line.n)
+        by_seed = [evaluate.value(r["scores"], line.metric, everyone) for r in results]
+        assert line.estimate == pytest.approx(np.mean(by_seed), abs=1e-6)
+        assert line.low <= line.estimate <= line.high
