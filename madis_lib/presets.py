@@ -167,7 +167,7 @@ class Preset:
 
 
 def quick() -> Preset:
-    """First run, CI and notebooks: the whole suite in twelve to fifteen minutes on two cores.
+    """First run, CI and notebooks: the whole suite in twelve to thirteen minutes on two cores.
 
     Expect MaDiS to beat every bound on every metric, at 60 to 75 % gloss error, and the tokenizer
     to read back at 8 to 17 %: enough to see each part work, not to judge the paper.
@@ -222,7 +222,7 @@ def rows() -> Preset:
     """The world of ``laptop``'s ablations: small enough to train every row with five seeds.
 
     As large as ``quick``, with more test sentences.  A row takes one to two minutes of a core, all
-    of them two to three hours, and an hour more those of Table 1; expect about 60 % gloss error of
+    of them two to three hours, and an hour or two more those of Table 1; expect about 60 % gloss error of
     the full method.
     """
     p = quick()
