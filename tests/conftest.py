@@ -90,13 +90,6 @@ def golden() -> Golden:
     return Golden(Path(os.environ.get("MADIS_GOLDEN", Path(__file__).parent / "golden")))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process for each file, and one for all that read the same report, which takes long."""
-    for item in items:
-        reads = "report" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("report" if reads else item.nodeid.split("::")[0]))
-
-
 # One tiny suite, from corpus to scores, for every test that needs runs.  Imports are late, so that
 # the settings above come first and other tests do not pay for them.
 
