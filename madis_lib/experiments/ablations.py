@@ -205,6 +205,8 @@ def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> R
     (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
     """
     variant = suite.row(True, seed, **row.changes)
+    if suite.store.world.size > 1:
+        variant.finetuned(CORPUS)  # by all processes; what follows is the first one's own
     p, body = variant.preset, bodies.load()
     config = {
         "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",

@@ -243,6 +243,8 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     The result is that of :func:`ablations.measured`, with the re-tokenised SiBLEU and what was signed:
     ``generated``, tokens of each sentence.
     """
+    if suite.store.world.size > 1:
+        trained(suite, key, corpus, seed)  # the masked rows by all processes
     p, body = suite.row(True, seed).preset, bodies.load()
     config = {
         "system": trained(suite.named, key, corpus, seed), "corpus": corpus, "split": "test",
