@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from madis_lib import metrics
 from madis_lib.experiments import ablations
-from madis_lib.experiments.ablations import ABLATIONS, CORPUS
+from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
@@ -117,8 +118,9 @@ def differences(suite: Suite, names: tuple[str, ...]) -> list[Point]:
         scored = ScoredRows(rows)
         found += _points(condition.axis, condition.label, scored, names)
         if condition is USUAL and scored.sentences >= 6:
-            for axis, values in _traits(world).items():
-                for label, chosen in _thirds(values[: scored.sentences], axis):
+            usual = next(iter(rows[WITH].values()))
+            for axis, values in _traits(usual, world.preset.model.max_tokens).items():
+                for label, chosen in _thirds(values, axis):
                     found += _points(axis, label, ScoredRows(rows, among=chosen), names)
     return found
 
@@ -134,13 +136,12 @@ def _by_seed(suite: Suite, condition: Condition, row: str) -> dict[int, Run]:
     return ablations.by_seed(suite, lambda world, s: measured(world, condition, row, s))
 
 
-def _traits(world: Suite) -> dict[str, np.ndarray]:
+def _traits(scores: dict[str, Any], canvas: int) -> dict[str, np.ndarray]:
     """Of every test sentence: percent of the canvas after its end, and tokens of a sign."""
-    lengths = np.array([len(t) for t in world.tokens(CORPUS, "test")])
-    traits = {SILENCE: 100 * (1 - lengths / world.preset.model.max_tokens)}
-    truth = world.truth(CORPUS, "test")
-    if truth is not None:
-        traits[SIGN_LENGTH] = lengths / np.array([len(t["glosses"]) for t in truth])
+    lengths = np.array(scores["bleu"]["body"])[:, 1]  # of the true signing
+    traits = {SILENCE: 100 * (1 - lengths / canvas)}
+    if "gloss_length" in scores:
+        traits[SIGN_LENGTH] = lengths / np.array(scores["gloss_length"])
     return traits
 
 

@@ -48,7 +48,7 @@ def test_only_a_wider_model_is_pretrained_anew(suite):
         )
 
 
-def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite):
+def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite, tmp_path):
     assert utc_map.differences(suite, ("gloss_error",)) == []
     assert not utc_map.finished(suite)
     with pytest.raises(ValueError, match="no condition was measured"):
@@ -66,6 +66,13 @@ def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite):
         total = sum(p.sentences * p.estimate.by_seed[0] for p in thirds)
         assert total / whole.sentences == pytest.approx(whole.estimate.by_seed[0])
     assert utc_map.finished(suite)
+    kept = Suite(suite.preset, tmp_path / ".madis")
+    kept.store.kept = tmp_path / "kept"
+    for condition in (utc_map.USUAL, GIVEN):
+        for row in (utc_map.WITH, utc_map.WITHOUT):
+            kept.store.keep(utc_map.measured(suite, condition, row, 0))
+    assert utc_map.differences(kept, ("dtw_body", "gloss_error")) == points  # results are enough
+    assert not kept.store.root.exists()
     drawn = figures.utc_map(suite).data["points"]
     assert {p["axis"] for p in drawn} == set(axes)
 
