@@ -22,7 +22,7 @@ class Planned:
     run: Run | None
     done: bool
     begun: bool
-    seconds: float | None  # that a run of this name took at most; None: none was made yet
+    seconds: float | None  # that a run of this name takes; None: none was made yet
 
     @property
     def state(self) -> str:

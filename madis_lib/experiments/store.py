@@ -22,6 +22,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -241,10 +242,10 @@ class Store:
             (self.kept / f"{run.folder.name}.json.gz").unlink(missing_ok=True)
 
     def expected_seconds(self, name: str) -> float | None:
-        """The longest that a finished run of this name took here; None when there is none."""
+        """What finished runs of this name took here (median); None when there is none."""
         made = (_read(path) or {} for path in self.root.glob(f"{name}-*/{MADE}"))
         took = [m["seconds"] for m in made if "seconds" in m and not m.get("resumed")]
-        return max(took, default=None)
+        return median(took) if took else None
 
     def listing(self) -> list[str]:
         """A line for every run, oldest first; the first line names the columns."""

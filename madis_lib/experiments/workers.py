@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import partialmethod
+from functools import cache, partialmethod
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import RLock
@@ -51,7 +51,8 @@ def side_by_side(
     Args:
         jobs: a name for each, and what to do: picklable, such as ``partial(Suite.evaluated, suite,
             "csl")``.  What it returns is dropped: runs are kept in the store.
-        needs: jobs of this list that must be done before one can begin, by name.
+        needs: jobs of this list that must be done before one can begin, by name.  Of those that can
+            begin, the first is one with the longest chain of others behind it.
         until: epoch seconds after which nothing begins and training stops at a checkpoint.
 
     Yields:
@@ -67,6 +68,7 @@ def side_by_side(
         return
     waiting = dict(jobs)
     open_needs = {n: set((needs or {}).get(n, ())) & waiting.keys() for n in waiting}
+    behind = _longest_chain_behind(open_needs)
     spawn = get_context("spawn")  # threads of torch do not survive a fork
     held_by_worker, held_here = spawn.Pipe(duplex=False)  # closed, by us or by our death: stop
     slots = spawn.Queue()
@@ -79,7 +81,7 @@ def side_by_side(
     try:
         while waiting or running:
             stopped = stopped or (until is not None and time.time() > until)
-            ready = [n for n in waiting if not open_needs[n]]
+            ready = sorted((n for n in waiting if not open_needs[n]), key=lambda n: -behind[n])
             for name in ready if not stopped else ():
                 if (
                     len(running) < workers
@@ -118,6 +120,20 @@ def side_by_side(
     held_here.close()
     if waiting:
         raise OutOfTimeError(f"{len(waiting)} of {len(jobs)} are left")
+
+
+def _longest_chain_behind(needs: Mapping[Key, Collection[Key]]) -> dict[Key, int]:
+    """How many jobs must be done one after another once this one is done."""
+    followers: dict[Key, list[Key]] = {name: [] for name in needs}
+    for name, needed in needs.items():
+        for before in needed:
+            followers[before].append(name)
+
+    @cache
+    def chain(name: Key) -> int:
+        return max((1 + chain(after) for after in followers[name]), default=0)
+
+    return {name: chain(name) for name in needs}
 
 
 def _begin(held_by_worker: Connection, slots: Any, bars: RLock, until: float | None) -> None:

@@ -34,7 +34,8 @@ def execute(
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {"PRESET": preset, "HOME": str(home.resolve())}
     jobs = [(path.name, partial(_execute, path, folder / path.name, parameters)) for path in found]
-    for name, _ in side_by_side(jobs):
+    # the later ones train more: from the end, so that none of them is left alone at last
+    for name, _ in side_by_side(jobs[::-1]):
         say(f"executed {name}")
     return [folder / path.name for path in found]
 

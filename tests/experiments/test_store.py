@@ -251,3 +251,11 @@ def test_what_is_allowed_holds_for_the_store_beside(tmp_path, work):
     assert runs.beside("rows").run("a", CONFIG, (), work).folder.parent == tmp_path / "rows"
     assert runs.expected_seconds("a") is None
     assert runs.beside("rows").expected_seconds("a") == pytest.approx(0, abs=1)
+
+
+def test_what_to_expect_is_not_moved_by_a_run_that_was_paused(tmp_path, work):
+    runs = Store(tmp_path)
+    for i, seconds in enumerate((10.0, 11.0, 1800.0)):
+        made = runs.run("row", CONFIG | {"seed": i}, (), work).folder / "made.json"
+        made.write_text(json.dumps(json.loads(made.read_text()) | {"seconds": seconds}))
+    assert runs.expected_seconds("row") == 11

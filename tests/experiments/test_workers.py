@@ -63,6 +63,13 @@ def test_all_is_done_in_other_processes_with_one_thread(tmp_path):
     assert list(side_by_side([])) == []
 
 
+def test_what_most_waits_for_is_done_first(tmp_path):
+    jobs = [(name, partial(note, tmp_path / name)) for name in ("alone", "table", "model", "data")]
+    needs = {"model": ["data"], "table": ["model"]}
+    done = [name for name, _ in side_by_side(jobs, workers=1, needs=needs)]
+    assert done == ["data", "model", "alone", "table"]
+
+
 def test_an_error_is_told_and_stops_the_others(tmp_path):
     jobs = [("slow", partial(wait, tmp_path / "slow", 600)), ("bad", fail)]
     begun = time.monotonic()
