@@ -26,7 +26,7 @@ reproduce: env ## Train, evaluate and write the report (PRESET=quick)
 # The notebooks' cells read the runs of quick, so these come first, without the rows of ablations that
 # no cell reads; then as many tests at a time as there are cores, those of one file in one process.
 test: env ## Run the test-suite, notebooks included
-	$(BIN)/madis reproduce --no-notebooks --only table1 table6 fig6 fig7b fig7c fig8 fig10
+	$(BIN)/madis reproduce --no-notebooks --only headline table1 table6 fig6 fig7b fig7c fig8 fig10
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-slow: env ## Run the slow tests: killed runs, full sizes, several processes

@@ -31,8 +31,9 @@ from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 
-BASIS = ("table1", "fig5")  # artefacts of the headline runs
-KNOWN = (*paper.ARTEFACTS, "fig1", "fig2", "fig3", "fig4", "fig5", "fig10", "utc_map")
+# MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
+HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
+KNOWN = (*HEADLINE, *paper.ARTEFACTS, "fig5", "fig10", "utc_map")
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,16 @@ def _headline(suite: Suite) -> list[Step]:
         return partial(getattr, suite, name)
 
     names = {c: suite.corpus_name(c) for c in suite.corpora}
-    tuned = ("fig8", "fig10", *BASIS)
     return [
         Step("corpus", run("corpus"), partial(_told_corpus, suite)),
         Step("sign tokenizer", run("tokenizer_run"), _told_training, ("corpus",)),
         Step("tokens", run("tokens_run"), _told_tokens, ("sign tokenizer",)),
-        Step("tokenizer's quality", run("tokenizer_quality"), _told_tokenizer, ("tokens",), BASIS, True),
+        Step("tokenizer's quality", run("tokenizer_quality"), _told_tokenizer, ("tokens",),
+             HEADLINE, True),
         Step("pretraining", run("pretrained"), _told_training, ("tokens",), ("fig8",)),
         *(
             Step(f"fine-tuning, {name}", partial(Suite.finetuned, suite, c), _told_training,
-                 ("pretraining",), tuned)
+                 ("pretraining",), ("fig8", "fig10", *HEADLINE))
             for c, name in names.items()
         ),
     ]  # fmt: skip
@@ -130,7 +131,7 @@ def _scores(suite: Suite) -> list[Step]:
         scored, read = f"signing and scoring, {name}", f"back-translation, {name}"
         found.append(
             Step(scored, partial(Suite.evaluated, suite, c), _told_scores,
-                 (f"fine-tuning, {name}", _siclip(embedding.BEST)), BASIS, True)
+                 (f"fine-tuning, {name}", _siclip(embedding.BEST)), HEADLINE, True)
         )  # fmt: skip
         found += [
             Step(f"retrieval, {name}, {paper.TABLE_6.row(rung).label}",
@@ -207,7 +208,7 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
         for row, artefacts in ablations.distinct_rows():
             needs = (judge, tokens if "levels" in row.changes else start)
             title = f"{ablations.title(row, artefacts)}, seed {seed}"
-            serves = (*artefacts, *BASIS) if row is ablations.FULL else artefacts
+            serves = (*artefacts, "table1") if row is ablations.FULL else artefacts
             found.append(
                 Step(title, partial(ablations.measured, world, row, seed), _told_row, needs,
                      serves, True, True)
@@ -247,7 +248,7 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
         name = suite.corpus_name(corpus)
         found.append(
             Step(f"Table 1, bounds, {name}", partial(rivals.bounds, world, corpus), _told_bounds,
-                 (tokens, judge), BASIS, True, True)
+                 (tokens, judge), ("table1",), True, True)
         )  # fmt: skip
         for seed in every if corpus == ablations.CORPUS else every[:1]:
             for row in rivals.rows(world):
@@ -267,8 +268,8 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                         )  # fmt: skip
                 find = partial(rivals.measured, world, row.key, corpus, seed)
                 found.append(
-                    Step(_row_of_table_1(row, name, seed), find, _told_row, tuple(needs), BASIS,
-                         True, True)
+                    Step(_row_of_table_1(row, name, seed), find, _told_row, tuple(needs),
+                         ("table1",), True, True)
                 )  # fmt: skip
         pair = [rivals.ROWS[key] for key in side_by_side.SYSTEMS]
         first = world.preset.seeds[0]

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,14 @@ def test_every_step_needs_only_steps_before_it(suite):
         seen.add(step.title)
     served = {a for step in registry.steps(suite) for a in step.serves}
     assert {"table1", "table2", "table3", "table4", "alpha", "table6", "fig7b", "fig9"} <= served
+
+
+def test_every_artefact_can_be_asked_for():
+    suite = Suite(presets.get("laptop"), Path("nowhere"))
+    served = {a for step in registry.steps(suite.named) for a in step.serves}
+    assert set(registry.KNOWN) - served == {"fig7a"}  # signers rate: madis study
+    rows = [step.title for step in registry.chosen(suite.named, ["table1"])]
+    assert not [t for t in rows if t.startswith(("fine-tuning", "signing and scoring"))]
 
 
 def test_an_artefact_brings_what_it_needs_and_no_more(suite):
