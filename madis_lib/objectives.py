@@ -208,6 +208,7 @@ def finetuning_loss(
     checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
     layout: str = "uniform",
     weighting: Literal["paper", "bound"] = "paper",
+    coarse: bool = False,
     world: World = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L_sft = L_tok + alpha (L_lat + L_phy) (§3.3): text stays, signs follow UTC.
@@ -217,6 +218,8 @@ def finetuning_loss(
     Args:
         weighting: of L_tok. "paper" is 1/t; "bound", ours, is :func:`utc.bound_weight`, which
             makes L_tok a bound on the likelihood under UTC too.  Without checkpoints they agree.
+        coarse: ours: show the model the current grid only, as ``fast_sampler.generate(coarse=True)``
+            does; what it is not shown it is not asked for.
     """
     vocab, size, device = model.vocab, model.config.max_tokens, batch.codes.device
     times = diffusion.sample_times(len(batch.codes), generator)
@@ -226,6 +229,9 @@ def finetuning_loss(
     batch, t, masked = batch.rows(rows), times[rows].to(device), ~visible[rows].to(device)
     ids = canvas(batch.codes, batch.lengths, size, vocab)
     valid = torch.ones(ids.shape[:2], dtype=torch.bool, device=device)
+    if coarse:
+        valid = utc.current_grid(t, size, checkpoints, layout)
+        masked = masked & valid
     _, hidden = model(
         batch.text_ids,
         batch.text_valid,

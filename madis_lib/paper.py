@@ -548,6 +548,7 @@ CHOICES = (
     Choice("row_tokenizer", "-", "-", None, "S-MotionGPT's is trained as long as the three"),
     Choice("method.levels", "all of §3.2", "all", ("sign", "text", "latent", "physical"), _SAME),
     Choice("method.fusion", "mixture of parts", "mixture of parts", "dense", _SAME),
+    Choice("method.coarse", "the whole canvas", "the whole canvas", False, _SAME),
     Choice("method.rule", "the most confident", "the most confident", "surest", _SAME),
     Choice("tokens_per_step", "k = 4", "3, then 4 x 23, then 5", 4, "as the paper; pivots exact"),
     Choice(

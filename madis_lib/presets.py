@@ -105,6 +105,7 @@ class Method:
     alpha: float = 0.5  # of the latent and physical losses in fine-tuning (supplement)
     levels: tuple[str, ...] = LEVELS  # of pretraining; none: no pretraining (Table 2)
     fusion: str = "dense"  # of the part tokens in fine-tuning (Table 4), of fusion.FUSIONS
+    coarse: bool = False  # ours: fine-tuning shows the model the current grid of UTC only
     rule: str = "surest"  # which blank places the sampler writes, of sampler.RULES
     protocol: ProtocolName = "paper"  # losses, noise, sampler
 

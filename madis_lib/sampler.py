@@ -119,6 +119,7 @@ def generate(
     generator: torch.Generator | None = None,
     pick: Pick = surest,
     lengths: Tensor | None = None,
+    coarse: bool = False,
 ) -> Generated:
     """Sign a batch of sentences.
 
@@ -128,6 +129,7 @@ def generate(
         temperature: 0 is greedy, as in the release.
         pick: which blank places are written; the paper's are the surest.
         lengths: tokens before eos, int ``[B]``, where they are to be given; else the model decides.
+        coarse: show the model the current grid only, for one that was trained so; ours.
     """
     vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
     ids = torch.full((batch, size, 3), vocab.mask, device=text_ids.device)
@@ -138,7 +140,11 @@ def generate(
     place = torch.arange(size, device=text_ids.device)
 
     def predict(canvas: Tensor) -> tuple[Tensor, Tensor]:
-        _, hidden = model(text_ids, text_valid, canvas, valid, mop=True)
+        shown = valid
+        if coarse:
+            done = int((canvas[0, :, 0] != vocab.mask).sum())  # as many in every row
+            shown = valid & next(grid for grid in grids if grid.sum() > done).to(valid.device)
+        _, hidden = model(text_ids, text_valid, canvas, shown, mop=True)
         logits = model.sign_logits(hidden)
         logits[0][:, 0, -1] = -torch.inf  # a sentence has at least one sign
         if lengths is not None:

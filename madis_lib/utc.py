@@ -64,6 +64,23 @@ def stages(
     return found
 
 
+def current_grid(
+    t: Tensor,
+    num_tokens: int,
+    checkpoints: tuple[float, ...] = CHECKPOINTS,
+    layout: str = "uniform",
+) -> Tensor:
+    """The tokens that are known or may open at noise levels ``t [B]``: bool ``[B, M]``.
+
+    All others are hidden there, whatever was drawn: M/4 tokens are in the grid above t = 0.75, M/2
+    above 0.5, then all.
+    """
+    grid = torch.zeros(len(t), num_tokens, dtype=torch.bool, device=t.device)
+    for high, _, opens in stages(num_tokens, checkpoints, layout):
+        grid[:, opens] = (t < high)[:, None] | (high == 1.0)
+    return grid
+
+
 def mask_probability(
     t: Tensor,
     num_tokens: int,

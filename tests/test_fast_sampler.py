@@ -189,6 +189,8 @@ def test_coarse_canvases_hide_later_places_and_are_exact_without_checkpoints():
     first = utc.pivots(12)[0]
     again = generate(model, *text, 12, ideas=ALL, coarse=True)
     assert_same_tokens(again, coarse, whole=False)
+    assert_same_tokens(again, sampler.generate(model, *text, 12, coarse=True), whole=False)
+    assert not torch.equal(coarse.codes, generate(model, *text, 12).codes)
     assert (coarse.step[:, first] < 3).all()
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from madis_lib import objectives
+from madis_lib import diffusion, objectives, utc
 from madis_lib.parts import COLUMNS, PARTS
 from tests.tiny import small_model
 
@@ -132,3 +132,21 @@ def test_fine_tuning_hides_all_parts_together_and_keeps_text():
     assert (seen["text"] == b.text_ids).all()
     is_mask = seen["signs"] == model.vocab.mask
     assert (is_mask.all(-1) == is_mask.any(-1)).all() and is_mask.any()
+
+
+def test_on_coarse_canvases_nothing_outside_the_current_grid_counts():
+    model, m = small_model(), small_model().config.max_tokens
+    b = batch(model, (9, 9, 9))
+    t = diffusion.sample_times(3, torch.Generator().manual_seed(0))
+    hidden = ~utc.current_grid(t, m)[:, :9]
+    assert hidden.any(1).tolist() == (t >= 0.5).tolist() and hidden.any()
+
+    def loss(of, coarse):
+        g = torch.Generator().manual_seed(0)
+        return objectives.finetuning_loss(model, DECODERS, of, g, coarse=coarse)[0]
+
+    other = batch(model, (9, 9, 9))
+    other.codes[hidden] = (other.codes[hidden] + 1) % 5
+    other.motion[hidden.repeat_interleave(4, 1)] += 1
+    assert loss(other, True) == loss(b, True) and loss(other, False) != loss(b, False)
+    assert loss(b, True) != loss(b, False)

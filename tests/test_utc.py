@@ -62,6 +62,19 @@ def test_mask_probability_is_how_often_a_token_is_hidden(checkpoints, layout, si
         torch.testing.assert_close(p.mean(1), t)
 
 
+@pytest.mark.parametrize("layout", ["uniform", "contiguous"])
+def test_the_current_grid_is_where_something_may_be_visible(layout):
+    t = torch.tensor([0.99, 0.9, 0.75, 0.6, 0.5, 0.2, 0.0])
+    grid = utc.current_grid(t, 12, layout=layout)
+    assert grid.sum(1).tolist() == [3, 3, 3, 6, 6, 12, 12]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        assert (utc.sample_visible(t, 12, generator, layout=layout) <= grid).all()
+    hidden = utc.mask_probability(t, 12, layout=layout)
+    assert torch.equal(grid, hidden < 1)
+    assert utc.current_grid(t, 12, ()).all()
+
+
 def test_mask_probability_by_position_class():
     t = torch.tensor([0.2, 0.6, 0.8])
     quarter, even, odd = utc.mask_probability(t, 4)[:, [0, 2, 1]].T

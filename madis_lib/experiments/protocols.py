@@ -73,7 +73,7 @@ def sign(
     """The sampler of §3.3, with the checkpoints the model was trained with."""
     return system.generate(
         texts, checkpoints=method.checkpoints, layout=method.layout,
-        pick=sampler.RULES[method.rule], lengths=lengths,
+        pick=sampler.RULES[method.rule], lengths=lengths, coarse=method.coarse,
     )  # fmt: skip
 
 

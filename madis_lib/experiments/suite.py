@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
-UTC = ("checkpoints", "layout", "weighting")  # of Method: what fine-tuning masks
+UTC = ("checkpoints", "layout", "weighting", "coarse")  # of Method: what fine-tuning masks
 REPORTS = "reports"  # beside the runs' home: where results are kept
 
 

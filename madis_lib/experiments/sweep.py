@@ -20,7 +20,7 @@ import torch
 
 from madis_lib import body as bodies
 from madis_lib import fast_sampler, metrics
-from madis_lib.experiments.evaluate import score
+from madis_lib.experiments.evaluate import SYSTEM, score
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite, encode
 from madis_lib.sampler import Generated
@@ -47,12 +47,12 @@ def madis(
     corpus: str,
     wanted: Sequence[int] = TOKENS_PER_STEP,
     coarse: bool = False,
-    name: str = "MaDiS",
+    name: str = SYSTEM,
 ) -> Contestant:
     """MaDiS by the fast sampler, of ``wanted`` the numbers that leave a step to every stage.
 
-    A step writes at most so many tokens: there are ceil(M / k).  ``coarse`` is a shortcut, and not
-    exact (:func:`fast_sampler.generate`).
+    A step writes at most so many tokens: there are ceil(M / k).  ``coarse`` canvases are a shortcut,
+    and not exact (:func:`fast_sampler.generate`) unless the model was trained so.
     """
     size, method = suite.preset.model.max_tokens, suite.preset.method
 
@@ -72,7 +72,6 @@ def madis(
 
     stages = len(method.checkpoints) + 1
     possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
-    name = f"{name}, coarse canvases" if coarse else name
     return Contestant(name, suite.named.finetuned(corpus), load, possible, size)
 
 

@@ -109,11 +109,12 @@ class MaDiSSystem:
         layout: str = "uniform",
         pick: sampler.Pick = sampler.surest,
         lengths: Sequence[int] | None = None,
+        coarse: bool = False,
     ) -> list[Signing]:
         """Sign sentences; greedily (temperature 0), one does not depend on its batch.
 
         ``checkpoints`` and ``layout`` are UTC's, as in :mod:`madis_lib.utc`; ``pick`` is
-        :func:`sampler.generate`'s.  ``lengths`` gives each sentence so many tokens (then the result
+        :func:`sampler.generate`'s, and so is ``coarse``.  ``lengths`` gives each sentence so many tokens (then the result
         is no longer made from text alone).
         """
         signed = []
@@ -126,6 +127,7 @@ class MaDiSSystem:
             out = sampler.generate(
                 self.model, ids.to(device), valid.to(device), self.steps, checkpoints, layout,
                 temperature=temperature, generator=generator, pick=pick, lengths=given,
+                coarse=coarse,
             )  # fmt: skip
             with torch.no_grad():
                 motion = self.tokenizer.decode(out.codes, out.lengths)

@@ -109,6 +109,8 @@ def test_rivals_enter_where_they_are_trained_for_as_long(tmp_path):
     found = efficiency.contestants(world, "csl")
     names = [s.name for s in found]
     assert names[-3:] == ["MDLM baseline", "SOKE (mBART)", "SOKE (Qwen3)"] and names[:3] == OURS
+    faster = [s for s in found if "trained on coarse" in s.name or "reads no signs" in s.name]
+    assert len({s.trained.key for s in (*faster, found[0])}) == 3  # each is trained anew
     assert {(s.name, k) for s in found for k in s.tokens_per_step} >= {
         of for row, of in efficiency.ROWS.items()
     }

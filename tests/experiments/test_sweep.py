@@ -36,10 +36,15 @@ def test_a_system_that_stops_at_the_end_counts_no_canvas(suite):
     truth = dict(zip(suite.texts("csl", "test"), suite.tokens("csl", "test"), strict=True))
     rival = Contestant("truth", suite.tokens_run, lambda: lambda text, k: truth[text], (1,))
     above = sweep.madis_above(suite, "csl", 0.5)
-    systems = [sweep.madis(suite, "csl", (4,)), rival, above, sweep.madis(suite, "csl", (4,), True)]
+    systems = [
+        sweep.madis(suite, "csl", (4,)),
+        rival,
+        above,
+        sweep.madis(suite, "csl", (4,), True, "coarse"),
+    ]
     found = sweep.steps_sweep(suite, "csl", systems).result["points"]
     assert [(p["system"], p["tokens_per_step"]) for p in found] == [
-        ("MaDiS", 4), ("truth", 1), ("MaDiS, also all above 0.5", 1), ("MaDiS, coarse canvases", 4),
+        ("MaDiS", 4), ("truth", 1), ("MaDiS, also all above 0.5", 1), ("coarse", 4),
     ]  # fmt: skip
     assert found[1]["places"] == found[1]["tokens"] == [len(t) for t in truth.values()]
     assert found[1]["scores"]["bleu"]["body"] != found[0]["scores"]["bleu"]["body"]
