@@ -18,7 +18,7 @@ from madis_lib.reporting.figures.examples import example_corpus, median_example
 from madis_lib.systems.madis import encode_texts
 
 MARKERS = "osD^vPX<>"
-SERIES = (*style.SERIES, style.INK, style.FAINT)
+SERIES = (*style.SERIES, style.INK, style.FAINT, "#6a3d9a")
 
 
 @style.styled
