@@ -155,14 +155,15 @@ def _claims(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
     if not suite.protocol.claims:
         return "<p>The claims are the paper's: its protocol's report judges them.</p>"
     judgements = verdicts.judge(paper.CLAIMS, Measured(suite))
-    scoreboard.write(judgements, folder, {k: record[k] for k in PROVENANCE})
+    readings = scoreboard.read_readings(folder)
+    scoreboard.write(judgements, folder, {k: record[k] for k in PROVENANCE}, readings)
     return (
         "<p>Every checkable sentence of the paper, with the rule that decides it, what was measured "
         "here and the verdict. Most of them need more than this machine has: real data, people, or "
         "more trainings; they say so.</p>"
         f'<figure class="picture"><img src="{_inline(scoreboard.scoreboard(judgements))}" '
         'alt="Verdicts by table and figure"></figure>'
-        f"{scoreboard.section(judgements)}"
+        f"{scoreboard.section(judgements, readings)}"
     )
 
 

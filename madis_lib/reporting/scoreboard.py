@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,7 +80,38 @@ def counts(judgements: Sequence[Judgement]) -> dict[str, int]:
     return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 
-def write(judgements: Sequence[Judgement], folder: Path, record: dict[str, Any]) -> None:
+def read_readings(folder: Path, claims: Sequence[paper.Claim] = paper.CLAIMS) -> dict[str, str]:
+    """What people wrote of a report's verdicts, by claim: from ``readings.md`` in its folder.
+
+    A heading ``## id, id`` names claims; the paragraphs below are about them.  No file: nothing.
+
+    Raises:
+        ValueError: a heading names no claim, or a claim a second time, or nothing stands below it.
+    """
+    path = folder / "readings.md"
+    if not path.is_file():
+        return {}
+    known, found = {claim.id for claim in claims}, dict[str, str]()
+    _, *sections = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for section in sections:
+        heading, _, text = section.partition("\n")
+        for name in (n.strip() for n in heading.split(",")):
+            if name not in known:
+                raise ValueError(
+                    f"{path}: heading {name!r} is no claim; claims.json lists their ids"
+                )
+            if name in found or not text.strip():
+                raise ValueError(f"{path}: write one text below {name!r}")
+            found[name] = text.strip()
+    return found
+
+
+def write(
+    judgements: Sequence[Judgement],
+    folder: Path,
+    record: dict[str, Any],
+    readings: Mapping[str, str] | None = None,
+) -> None:
     """``claims.json``: provenance, counts, and every claim with all its comparisons.
 
     Claims are sorted by id, so that a changed verdict is a short difference; numbers that are not
@@ -88,7 +120,9 @@ def write(judgements: Sequence[Judgement], folder: Path, record: dict[str, Any])
     rows = frame(judgements).astype(object)
     rows = rows.where(rows.notna(), None)
     claims = [
-        row | {"comparisons": [_plain(c) for c in j.comparisons], "missing": list(j.missing)}
+        row
+        | {"comparisons": [_plain(c) for c in j.comparisons], "missing": list(j.missing)}
+        | {"reading": (readings or {}).get(j.claim.id)}
         for row, j in zip(rows.to_dict("records"), judgements, strict=True)
     ]
     content = {
@@ -103,8 +137,12 @@ def write(judgements: Sequence[Judgement], folder: Path, record: dict[str, Any])
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def section(judgements: Sequence[Judgement]) -> str:
-    """The scoreboard as HTML: counts, then a folding table for each artefact; all text escaped."""
+def section(judgements: Sequence[Judgement], readings: Mapping[str, str] | None = None) -> str:
+    """The scoreboard as HTML: counts, then a folding table for each artefact; all text escaped.
+
+    Args:
+        readings: of :func:`read_readings`; each stands below the verdict it is about.
+    """
     badges = "".join(f"<li>{badge(v)} <b>{n}</b></li>" for v, n in counts(judgements).items() if n)
     parts = [
         f'<ul class="facts">{badges}</ul>',
@@ -112,7 +150,7 @@ def section(judgements: Sequence[Judgement]) -> str:
     ]
     for artefact, group in groups(judgements).items():
         told = ", ".join(f"{n} {v}" for v, n in counts(group).items() if n)
-        rows = "".join(_row(j) for j in group)
+        rows = "".join(_row(j, (readings or {}).get(j.claim.id, "")) for j in group)
         parts.append(
             f"<details><summary><b>{html.escape(title(artefact))}</b>: {told}</summary>"
             '<div class="scroll"><table class="claims"><thead><tr><th scope="col">Claim</th>'
@@ -183,8 +221,11 @@ def scoreboard(judgements: Sequence[Judgement]) -> Figure:
     return style.with_data(figure, counts=by)
 
 
-def _row(j: Judgement) -> str:
+def _row(j: Judgement, reading: str) -> str:
     claim = j.claim
+    paragraphs = "".join(f"<p>{html.escape(p)}</p>" for p in reading.split("\n\n") if p)
+    if paragraphs:
+        paragraphs = f"<details><summary>our reading</summary>{paragraphs}</details>"
     seeds = f"<small>{j.seeds} seed{'s' if j.seeds != 1 else ''}</small>" if j.seeds else ""
     if len(j.comparisons) > 1:
         lines = "".join(f"<li>{html.escape(_told(c))}</li>" for c in j.comparisons)
@@ -198,7 +239,7 @@ def _row(j: Judgement) -> str:
         f'<tr id="claim-{html.escape(claim.id)}"><th scope="row">{html.escape(claim.statement)}'
         f"<small>{html.escape(claim.place)} · {html.escape(claim.scope)} · "
         f"<code>{html.escape(claim.id)}</code></small></th>"
-        f'<td class="text">{badge(j.verdict)}<br>{html.escape(j.reason)}</td>'
+        f'<td class="text">{badge(j.verdict)}<br>{html.escape(j.reason)}{paragraphs}</td>'
         f'<td class="text">{html.escape(j.ours) or "–"}{seeds}</td>'
         f'<td class="text">{printed}</td></tr>'
     )

@@ -87,6 +87,30 @@ def test_file_is_strict_json_in_a_stable_order(judgements, tmp_path):
     assert claim["missing"] == ["a - c in csl.r1"] and claim["estimate"] is None
 
 
+def test_what_people_wrote_stands_beside_the_verdicts(judgements, tmp_path):
+    assert scoreboard.read_readings(tmp_path) == {}
+    first, second, *_ = (j.claim.id for j in judgements)
+    path = tmp_path / "readings.md"
+    path.write_text(f"# Notes\n\n## {first}, {second}\n\nTried & failed.\n\nTwice.\n")
+    readings = scoreboard.read_readings(tmp_path)
+    assert readings == dict.fromkeys((first, second), "Tried & failed.\n\nTwice.")
+    scoreboard.write(judgements, tmp_path, {}, readings)
+    claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
+    assert {c["id"] for c in claims if c["reading"]} == {first, second}
+    page = scoreboard.section(judgements, readings)
+    assert page.count("<p>Tried &amp; failed.</p><p>Twice.</p>") == 2
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    for wrong, said in (("table9.x", "table9.x.* is no claim"), (f"{first}, {first}", "one text")):
+        path.write_text(f"## {wrong}\n\nSo.\n")
+        with pytest.raises(ValueError, match=f"readings.md: .*{said}"):
+            scoreboard.read_readings(tmp_path)
+    path.write_text(f"## {first}\n\n## {second}\n\nSo.\n")
+    with pytest.raises(ValueError, match="one text"):
+        scoreboard.read_readings(tmp_path)
+
+
 def test_picture_shows_the_counts(judgements):
     figure = scoreboard.scoreboard(judgements)
     by = figure.data["counts"]
