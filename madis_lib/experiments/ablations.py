@@ -168,6 +168,11 @@ def title(row: Row, artefacts: tuple[str, ...]) -> str:
     return f"{names.get(artefact, artefact.replace('table', 'Table '))}, {row.label}"
 
 
+def corpus_of(suite: Suite) -> str:
+    """Where the rows are trained and scored: the paper's corpus, or the first of data without it."""
+    return CORPUS if CORPUS in suite.corpora else suite.corpora[0]
+
+
 def world(suite: Suite) -> Suite:
     """The suite in which a preset's ablations are run: for ``laptop`` a smaller one."""
     name = suite.preset.rows
@@ -181,18 +186,18 @@ def pretrained(suite: Suite, seed: int) -> Run:
 
 def gated(suite: Suite, seed: int) -> Run:
     """Gate weights of the paper's method as a row, by which hand signs (Table 5)."""
-    return gates.measured(suite.row(True, seed), CORPUS)
+    return gates.measured(suite.row(True, seed), corpus_of(suite))
 
 
 def rebuilt(suite: Suite, seed: int) -> Run:
     """Signs rebuilt from partly masked tokens after the rows' pretraining (Fig. 8)."""
-    return reconstruction.measured(suite.row(True, seed), CORPUS)
+    return reconstruction.measured(suite.row(True, seed), corpus_of(suite))
 
 
 def watched(suite: Suite, seed: int, name: str) -> Run:
     """A row of Fig. 9: training loss, and what is signed of ``val`` as training goes."""
     sentences = suite.preset.row_sentences or WATCHED
-    return suite.row(True, seed, **FIG_9[name]).watched(CORPUS, sentences)
+    return suite.row(True, seed, **FIG_9[name]).watched(corpus_of(suite), sentences)
 
 
 def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> Run:
@@ -204,12 +209,12 @@ def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> R
     The result holds ``scores`` (:func:`evaluate.score`), ``sentences`` (how many), ``parameters``
     (all, and of the fusion) and ``updates`` (of pretraining and fine-tuning).
     """
-    variant = suite.row(True, seed, **row.changes)
+    variant, corpus = suite.row(True, seed, **row.changes), corpus_of(suite)
     if suite.store.world.size > 1:
-        variant.finetuned(CORPUS)  # by all processes; what follows is the first one's own
+        variant.finetuned(corpus)  # by all processes; what follows is the first one's own
     p, body = variant.preset, bodies.load()
     config = {
-        "system": variant.named.finetuned(CORPUS), "corpus": CORPUS, "split": "test",
+        "system": variant.named.finetuned(corpus), "corpus": corpus, "split": "test",
         "tokens_per_step": p.tokens_per_step, "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named), **variant.method_key("rule"),
         **({"lengths": "true"} if true_lengths else {}),
@@ -217,13 +222,13 @@ def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> R
 
     def work(_: Path) -> dict[str, Any]:
         n = p.row_sentences
-        system, truth = variant.system(CORPUS), reference(suite, CORPUS)
+        system, truth = variant.system(corpus), reference(suite, corpus)
         lengths = [len(t) for t in truth.tokens] if true_lengths else None
         with one_thread():
-            signed = protocols.sign(system, suite.texts(CORPUS, "test")[:n], p.method, lengths)
+            signed = protocols.sign(system, suite.texts(corpus, "test")[:n], p.method, lengths)
         scores = score(
             [s.features for s in signed], [s.tokens for s in signed], truth, body,
-            suite.oracle(CORPUS), similarity=embedding.load(suite).similarity,
+            suite.oracle(corpus), similarity=embedding.load(suite).similarity,
         )  # fmt: skip
         count = {
             "all": sum(x.numel() for x in system.model.parameters()),
@@ -235,7 +240,7 @@ def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> R
         }
         return {"scores": scores, "sentences": len(signed), "parameters": count, "updates": updates}
 
-    return suite.store.run(f"row-{CORPUS}", config, ("sampler", "metrics", "signworld"), work)
+    return suite.store.run(f"row-{corpus}", config, ("sampler", "metrics", "signworld"), work)
 
 
 def reference(suite: Suite, corpus: str) -> Reference:

@@ -20,7 +20,7 @@ from madis_lib.experiments import (
     reconstruction,
     rivals,
 )
-from madis_lib.experiments.ablations import ABLATIONS, CORPUS
+from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, sentence_estimate
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run, UnfinishedRunError
@@ -78,6 +78,8 @@ class Measured:
     ) -> metrics.Estimate | None:
         """Sum over rows of weight times cell, paired by seed; None unless all were measured."""
         corpus, _, metric = column.rpartition(".")
+        if corpus and corpus not in self.suite.corpora:
+            return None
         if artefact == "fig6" and not corpus:  # a speed, of the sentences of all corpora
             return efficiency.speed_estimate(self._sweeps, weights, metric)
         if artefact in ABLATIONS or artefact in ("table1", "fig6"):
@@ -125,7 +127,7 @@ class Measured:
         if artefact == "fig6":
             run = self._sweeps.get(corpus)
             return None if run is None else ScoredRows(efficiency.scores(run, self.suite.seed))
-        if corpus != CORPUS:
+        if corpus != ablations.corpus_of(self.suite):
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])
         return _rows_of(runs) if runs else None

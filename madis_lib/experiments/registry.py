@@ -181,7 +181,7 @@ def _row_of_table_1(row: rivals.Row, corpus_name: str, seed: int) -> str:
 
 def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     """Rows of Tables 2-4 and of the alpha study, Fig. 8's errors, Fig. 9's curves, seed by seed."""
-    if ablations.CORPUS not in suite.corpora or not suite.protocol.claims:
+    if not suite.protocol.claims:
         return []
     world, of = ablations.world(suite), ""
     found: list[Step] = []
@@ -233,9 +233,9 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     The ablations' corpus has all seeds, so that the paper's orderings can be judged; the others have
     the first alone: each would cost as much again, and no verdict needs fewer than five.
     """
-    if ablations.CORPUS not in suite.corpora or not suite.protocol.claims:
+    if not suite.protocol.claims:
         return []
-    world = ablations.world(suite)
+    world, mine = ablations.world(suite), ablations.corpus_of(suite)
     of = "" if world is suite else " of the rows"
     tokens, judge = "tokens" + of, _siclip(embedding.BEST) + of
     every = tuple(world.preset.seeds if seeds is None else seeds)
@@ -250,17 +250,17 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
             Step(f"Table 1, bounds, {name}", partial(rivals.bounds, world, corpus), _told_bounds,
                  (tokens, judge), ("table1",), True, True)
         )  # fmt: skip
-        for seed in every if corpus == ablations.CORPUS else every[:1]:
+        for seed in every if corpus == mine else every[:1]:
             for row in rivals.rows(world):
                 title, needs = f"Table 1, {row.label}", [tokens, judge]
                 if row.key == "madis":
                     method = ablations.title(ablations.FULL, ())
-                    trained = corpus == ablations.CORPUS  # for the ablations too
+                    trained = corpus == mine  # for the ablations too
                     needs.append(f"{method if trained else 'pretraining of the rows'}, seed {seed}")
                 elif row.key not in rivals.MASKED:
                     start = f"{title}, all corpora, seed {seed}"
                     needs += [start] if row.stack else [start, whole]
-                    if corpus == ablations.CORPUS:
+                    if corpus == mine:
                         before = (tokens,) if row.stack else (tokens, whole)
                         found.append(
                             Step(start, partial(rivals.pretrained, world, row.key, seed),
@@ -295,7 +295,7 @@ def _told_bounds(run: Run) -> str:
 def _utc_map(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     """Table 3's first and fourth row under other conditions, where rows are large enough to learn."""
     smoke = presets.is_smoke(suite.preset.name)
-    if smoke or ablations.CORPUS not in suite.corpora or not suite.protocol.claims:
+    if smoke or not suite.protocol.claims:
         return []
     world, found = ablations.world(suite), []
     of = "" if world is suite else " of the rows"

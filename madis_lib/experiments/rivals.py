@@ -24,7 +24,7 @@ from madis_lib import body as bodies
 from madis_lib import presets, train
 from madis_lib.data import signworld
 from madis_lib.experiments import ablations, embedding
-from madis_lib.experiments.ablations import CORPUS, OURS
+from madis_lib.experiments.ablations import OURS, corpus_of
 from madis_lib.experiments.evaluate import bleu_counts, score
 from madis_lib.experiments.store import CHECKPOINT, Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite, encode
@@ -95,7 +95,7 @@ def corpora(suite: Suite) -> tuple[str, ...]:
     if not suite.protocol.claims:
         return ()
     if presets.is_smoke(suite.preset.name):
-        return tuple(c for c in suite.corpora if c == CORPUS)
+        return (corpus_of(suite),)
     return suite.corpora
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from madis_lib import paper, presets
 from madis_lib.experiments import ablations, gates, reconstruction
-from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Ablation
+from madis_lib.experiments.ablations import ABLATIONS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
@@ -39,7 +39,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
     if not found:
         return pd.DataFrame()
     world, scored = ablations.world(suite), _scored(found)
-    rows = []
+    corpus, rows = ablations.corpus_of(suite), []
     for row in ablation.rows:
         runs = found[row.key]
         first = next(iter(runs.values())).result
@@ -49,7 +49,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 continue
             interval = estimate.interval()
             rows.append({
-                "preset": world.preset.name, "corpus": CORPUS, "data": suite.corpus_name(CORPUS),
+                "preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
                 "artefact": artefact, "row": row.key, "label": row.label, "place": row.place,
                 "parameters": first["parameters"]["all"],
                 "fusion_parameters": first["parameters"]["fusion"],
@@ -58,7 +58,8 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 "unit": METRICS[metric].unit, "estimate": interval.estimate,
                 "low": interval.low, "high": interval.high,
                 "bold": _leads(scored, ablation, row.key, metric),
-                "reported": _reported(artefact, row, metric),
+                "reported": paper.NOT_REPORTED if row.place == ablations.OURS
+                else _reported(artefact, row.key, f"{corpus}.{metric}"),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -108,11 +109,11 @@ def _leads(scored: ScoredRows, ablation: Ablation, row: str, metric: str) -> boo
     return True
 
 
-def _reported(artefact: str, row: ablations.Row, metric: str) -> str:
-    table, column = paper.ARTEFACTS[artefact], f"{CORPUS}.{metric}"
-    if row.place == ablations.OURS or column not in {c.key for c in table.columns}:
-        return paper.NOT_REPORTED
-    return table.printed(row.key, column)
+def _reported(artefact: str, row: str, column: str) -> str:
+    """The paper's number, where it has one of this corpus."""
+    table = paper.ARTEFACTS[artefact]
+    known = column in {c.key for c in table.columns}
+    return table.printed(row, column) if known else paper.NOT_REPORTED
 
 
 def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
@@ -213,7 +214,8 @@ def reconstruction_errors(suite: Suite) -> pd.DataFrame:
             found = reconstruction.estimate(runs, {row: 1}, part)
             if found is None:
                 continue
-            told = paper.FIG_8.printed("masked_25", f"{CORPUS}.mpjpe_{part}")
+            column = f"{ablations.corpus_of(suite)}.mpjpe_{part}"
+            told = _reported("fig8", "masked_25", column)
             rows.append(
                 {"preset": ablations.world(suite).preset.name, "masked": share, "part": part}
                 | {

@@ -1,6 +1,7 @@
 """Rows of the paper's tables: what each changes, and that nothing else differs between them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 import torch
 
 from madis_lib import experiments, fusion, paper, sampler
-from madis_lib.experiments import ablations, gates, registered
+from madis_lib.experiments import ablations, gates, registered, registry
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Row
+from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import ablation_tables, figures
 from madis_lib.reporting import page as page_of
@@ -298,3 +300,23 @@ def test_gate_weights_by_hand_are_shares(suite):
     expected = weights[np.array(run.result["truth"]) == hand, 1].mean()
     assert left.mean == pytest.approx(expected)
     assert gates.estimate({}, {"left": 1}, hand) is None
+
+
+def test_data_without_the_papers_corpus_has_rows_on_its_own(suite, tmp_path):
+    """And no number of the paper's beside them, nor a say in its claims."""
+    data = tmp_path / "mine"
+    shutil.copytree(suite.root, data, ignore=shutil.ignore_patterns("CSL*", "How2Sign*"))
+    mine = Suite(tiny.preset(), tmp_path / ".madis", data=data)
+    assert mine.corpora == ("phoenix",) and mine.synthetic
+    seed = mine.preset.seeds[0]
+    for row in ABLATIONS["table3"].rows:
+        run = ablations.measured(mine, row, seed)
+    assert run.folder.name.startswith("row-phoenix-")
+    found = ablation_tables.frame(mine, "table3")
+    assert set(found.corpus) == {"phoenix"} and set(found.reported) == {paper.NOT_REPORTED}
+    measured, weights = Measured(mine), {"none": 1.0}
+    assert measured.contrast("table3", weights, "csl.dtw_body") is None
+    assert measured.contrast("table3", weights, "phoenix.dtw_body") is not None
+    titles = [step.title for step in registry.steps(mine)]
+    assert f"Table 3, N/A, seed {seed}" in titles
+    assert f"Table 1, MaDiS, rendered phoenix, seed {seed}" in titles
