@@ -485,6 +485,13 @@ CHOICES = (
         "Qwen/Qwen3-0.6B-Base",
         "as the paper",
     ),
+    Choice(
+        "mbart",
+        "-",
+        "-",
+        "facebook/mbart-large-cc25",
+        "SOKE's release starts from it, with a vocabulary trimmed to its corpora; this is the whole one",
+    ),
     Choice("model.text_reads_signs", "yes: no causal mask", "yes", True, _SAME),
     Choice("model.fusion", "mixture of parts", "mixture of parts", "dense", _SAME),
     *_training(

@@ -152,6 +152,7 @@ class Preset:
     tokens_per_step: int = 4  # k of Eq. 4
     panel_sentences: int = 200  # on which the metrics are held against the oracle, at most
     method: Method = Method()
+    mbart: str | None = None  # SOKE (mBART) starts from it, with its tokenizer: folder or name
     rows: str | None = None  # preset in which ablations are run; None: this one
     # rows of ablations are trained for as long as each other; None: as long as the headline
     row_pretrain: TrainConfig | None = None
@@ -287,6 +288,7 @@ def paper() -> Preset:
             replace(model, num_layers=14), 512, 512, 3, projection=3072, embedding=512
         ),
         train_siclip=TrainConfig(0, 256, 2e-4, epochs=100),
+        mbart="facebook/mbart-large-cc25",
         seeds=(1234,),
     )
 

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from madis_lib import body as bodies
 from madis_lib import presets, train
 from madis_lib.data import signworld
+from madis_lib.data import text as text_data
 from madis_lib.experiments import ablations, embedding
 from madis_lib.experiments.ablations import OURS, corpus_of
 from madis_lib.experiments.evaluate import bleu_counts, score
@@ -130,7 +131,8 @@ def _tokenizer(suite: Suite, row: Row) -> Tokenizer:
 def untrained(suite: Suite, key: str, corpus: str, seed: int) -> TrainableSystem:
     """An autoregressive row that signs ``corpus``, before any training."""
     row, p = ROWS[key], suite.preset
-    tokenizer, text = _tokenizer(suite, row), suite.text_tokenizer
+    tokenizer, own = _tokenizer(suite, row), row.stack == "mbart" and p.mbart
+    text = text_data.load(own) if own else suite.text_tokenizer
     if not row.stack:
         return MotionGPTSystem.untrained(p, tokenizer, text, seed)
     found = {}
@@ -162,6 +164,8 @@ def _stage(suite: Suite, key: str, corpus: str | None, seed: int) -> Run:
     }  # fmt: skip
     if not row.stack:
         config["tokenizer"] = whole_body_tokenizer(suite)
+    if row.stack == "mbart" and p.mbart:
+        config["mbart"] = p.mbart
     if row.card.dictionary:
         config["dictionary"] = {"words": dictionary.WORDS, "positions": dictionary.POSITIONS}
     if corpus is not None:

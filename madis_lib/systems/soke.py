@@ -40,17 +40,20 @@ class SOKE(nn.Module):
     Args:
         config: sizes.
         vocab: of text and codes.
-        stack: one of ``stacks.STACKS``.
+        stack: "qwen3" or "mbart".
+        mbart: a checkpoint whose sizes the latter has.
     """
 
-    def __init__(self, config: ModelConfig, vocab: Vocab, stack: str) -> None:
+    def __init__(
+        self, config: ModelConfig, vocab: Vocab, stack: str, mbart: str | None = None
+    ) -> None:
         super().__init__()
         self.config, self.vocab = config, vocab
         self.keyword, self.tags = vocab.size, vocab.size + 1
         d = config.hidden_size
         self.embed = nn.Embedding(self.tags + len(LANGUAGES), d)
         nn.init.normal_(self.embed.weight, std=d**-0.5)  # rows are also the output layer
-        self.stack: stacks.Stack = stacks.STACKS[stack](config)
+        self.stack = stacks.build(stack, config, mbart)
         self.register_buffer("weights", torch.tensor([1 - 2 * HANDS, HANDS, HANDS]))
 
     weights: Tensor
@@ -125,13 +128,19 @@ class SOKESystem:
         dictionaries: Mapping[str, SignDictionary],
         corpus: str,
     ) -> SOKESystem:
-        """Before any training: weights depend on ``seed``, and on the Qwen3 checkpoint if any."""
+        """Before any training: weights depend on ``seed``, and on the preset's checkpoint if any.
+
+        ``text`` is the checkpoint's own, of mBART too.
+        """
         vocab = vocab_for(text, tokenizer.config.codes)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = SOKE(preset.model, vocab, stack)
+            model = SOKE(preset.model, vocab, stack, preset.mbart)
             if preset.model.qwen3 and isinstance(model.stack, stacks.CausalStack):
                 rows = model.stack.backbone.start_from_qwen3(preset.model.qwen3)
+                start_rows(model.embed, rows, vocab.text_size)
+            if preset.mbart and isinstance(model.stack, stacks.EncoderDecoderStack):
+                rows = model.stack.start_from_mbart(preset.mbart)
                 start_rows(model.embed, rows, vocab.text_size)
         return cls(tokenizer, text, model, card_of(stack, bool(dictionaries)), dictionaries, corpus)
 
@@ -204,7 +213,7 @@ def card_of(stack: str, dictionary: bool) -> Card:
     """What is built here under SOKE's name."""
     name = {"mbart": "SOKE (mBART)", "qwen3": "SOKE (Qwen3)"}[stack]
     deviations = [
-        "tiny, from random weights, with the text tokenizer of the other rows",
+        "from random weights and with the text of the other rows, unless a preset names checkpoints",
         "trained on all corpora, then on the one it signs, as MaDiS is; SOKE is one model for all",
         "a = 1/3 as in its paper; its release has 0.4",
         "the body ends a sentence, each by itself; the release ends all of a batch at once",

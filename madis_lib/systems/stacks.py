@@ -7,18 +7,22 @@ earlier ones kept.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, EncoderDecoderCache, MBartConfig
+from transformers import DynamicCache, EncoderDecoderCache, MBartConfig, MBartModel
 from transformers.models.mbart.modeling_mbart import MBartDecoder, MBartEncoder
 
 from madis_lib.backbone import Backbone
 from madis_lib.model import positions_of
 from madis_lib.presets import ModelConfig
 
+DROPOUTS = (
+    "dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop",
+)  # fmt: skip
 PROMPT = 256  # longest prompt, in tokens; SOKE truncates there
 
 
@@ -80,30 +84,55 @@ class CausalStack(Stack):
 class EncoderDecoderStack(Stack):
     """mBART: an encoder reads the prompt in both directions, a decoder looks at it.
 
-    Half as many layers in each, rounded up, so that it has about as many weights.
+    Args:
+        config: sizes; half as many layers in each, rounded up, so that it has about as many weights.
+        checkpoint: folder or hub name of an mBART whose sizes it has instead, for
+            :meth:`start_from_mbart`.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, checkpoint: str | None = None) -> None:
         super().__init__()
         layers = (config.num_layers + 1) // 2
-        sizes = MBartConfig(
-            vocab_size=1,  # embeddings are made outside
-            pad_token_id=0,
-            bos_token_id=None,
-            eos_token_id=None,
-            forced_eos_token_id=None,
-            d_model=config.hidden_size,
-            encoder_layers=layers,
-            decoder_layers=layers,
-            encoder_attention_heads=config.num_heads,
-            decoder_attention_heads=config.num_heads,
-            encoder_ffn_dim=config.intermediate_size,
-            decoder_ffn_dim=config.intermediate_size,
-            max_position_embeddings=PROMPT,
-            dropout=0.0,  # as in every other row
-        )
+        if checkpoint is None:
+            sizes = MBartConfig(
+                vocab_size=1,  # embeddings are made outside
+                pad_token_id=0,
+                bos_token_id=None,
+                eos_token_id=None,
+                forced_eos_token_id=None,
+                d_model=config.hidden_size,
+                encoder_layers=layers,
+                decoder_layers=layers,
+                encoder_attention_heads=config.num_heads,
+                decoder_attention_heads=config.num_heads,
+                encoder_ffn_dim=config.intermediate_size,
+                decoder_ffn_dim=config.intermediate_size,
+                max_position_embeddings=PROMPT,
+                dropout=0.0,  # as in every other row
+            )
+        else:
+            sizes = MBartConfig.from_pretrained(checkpoint)
+            for name in DROPOUTS:  # none, as in every other row
+                setattr(sizes, name, 0.0)
+            if sizes.d_model != config.hidden_size:
+                raise ValueError(
+                    f"{checkpoint}: its width is {sizes.d_model}, the preset's {config.hidden_size}; "
+                    "use one that fits it"
+                )
         self.encoder, self.decoder = MBartEncoder(sizes), MBartDecoder(sizes)
         del self.encoder.embed_tokens, self.decoder.embed_tokens
+
+    @torch.no_grad()
+    def start_from_mbart(self, checkpoint: str) -> Tensor:
+        """Take encoder and decoder of an mBART checkpoint; its text rows ``[V, d]``, scaled as it
+        scales them.
+        """
+        source = MBartModel.from_pretrained(checkpoint, dtype=torch.float32)
+        for mine, theirs in ((self.encoder, source.encoder), (self.decoder, source.decoder)):
+            state = {k: v for k, v in theirs.state_dict().items() if k != "embed_tokens.weight"}
+            mine.load_state_dict(state)
+        scale = math.sqrt(source.config.d_model) if source.config.scale_embedding else 1.0
+        return scale * source.shared.weight
 
     def _encoded(self, prompt: Tensor, valid: Tensor) -> Tensor:
         return self.encoder(inputs_embeds=prompt, attention_mask=valid.long()).last_hidden_state
@@ -131,7 +160,9 @@ class EncoderDecoderStack(Stack):
         ).last_hidden_state
 
 
-STACKS = {"qwen3": CausalStack, "mbart": EncoderDecoderStack}
+def build(name: str, config: ModelConfig, mbart: str | None = None) -> Stack:
+    """The stack called "qwen3" or "mbart"; the latter with the sizes of a checkpoint, where given."""
+    return CausalStack(config) if name == "qwen3" else EncoderDecoderStack(config, mbart)
 
 
 @torch.no_grad()

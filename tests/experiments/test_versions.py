@@ -29,7 +29,6 @@ from madis_lib.presets import (
 )
 from madis_lib.release import forward, training
 from madis_lib.siclip import SiCLIP
-from madis_lib.systems import stacks
 from madis_lib.systems.motion_gpt import MotionGPT
 from madis_lib.systems.soke import SOKE
 from madis_lib.tokenizer import Tokenizer
@@ -170,7 +169,7 @@ def _rivals() -> float:
     codes, lengths = torch.randint(0, 5, (3, 7, 3), generator=g), torch.tensor([7, 2, 5])
     text, valid = torch.randint(1, 20, (3, 4), generator=g), torch.arange(4) < 3
     total = 0.0
-    for stack in stacks.STACKS:
+    for stack in ("qwen3", "mbart"):
         torch.manual_seed(0)
         model = SOKE(config, vocab, stack).double()
         tags = model.tag(["csl", "how2sign", "phoenix"], torch.device("cpu"))
