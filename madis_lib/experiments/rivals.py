@@ -314,6 +314,16 @@ def bounds(suite: Suite, corpus: str) -> Run:
     return suite.store.run(f"bounds-{corpus}", config, ("metrics", "signworld"), work)
 
 
+def finished_bounds(suite: Suite, corpus: str) -> Run | None:
+    """The bounds of the rows' test sentences, where they are finished."""
+    inside = ablations.world(suite)
+    with inside.store.only_finding():
+        try:
+            return bounds(inside, corpus)
+        except UnfinishedRunError:
+            return None
+
+
 def finished(suite: Suite, corpus: str) -> dict[str, dict[int, Run]]:
     """The finished runs of every row of Table 1 by seed, of those that have one."""
     inside = ablations.world(suite)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from madis_lib import paper, presets
-from madis_lib.experiments import ablations, gates, reconstruction
+from madis_lib import metrics, paper, presets
+from madis_lib.experiments import ablations, gates, reconstruction, rivals
 from madis_lib.experiments.ablations import ABLATIONS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
@@ -17,13 +17,15 @@ from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.parts import PARTS
 from madis_lib.reporting import tables
+from madis_lib.reporting.tables import BOUND
 
 SHOWN = ("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", "r1", "gloss_error")
 NOTE = (
     "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. Bold: better "
     "than every other row, the interval of each paired difference off zero, not corrected for their "
     "number; the scoreboard's verdicts are. Rows share data and its order, the initial weights where "
-    "shapes agree, and the updates, but for a row without pretraining. As reported: on real data."
+    "shapes agree, and the updates, but for a row without pretraining. Bounds need no training; their "
+    "intervals are of the sentences. As reported: on real data."
 )
 
 
@@ -62,6 +64,43 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 else _reported(artefact, row.key, f"{corpus}.{metric}"),
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def bounds(suite: Suite) -> pd.DataFrame:
+    """The bounds of the rows' test sentences as lines of :func:`frame`; empty where not measured."""
+    corpus, world = ablations.corpus_of(suite), ablations.world(suite)
+    run = rivals.finished_bounds(suite, corpus)
+    if run is None:
+        return pd.DataFrame()
+    scores = run.result["scores"]
+
+    def intervals(_: Path) -> dict[str, dict[str, metrics.Interval]]:
+        scored = ScoredRows({name: {0: of} for name, of in scores.items()})
+        return {
+            name: {m: e.interval() for m in SHOWN if (e := scored.contrast({name: 1}, m))}
+            for name in scores
+        }
+
+    found = suite.store.run(f"row-bounds-{corpus}", {"bounds": run}, ("metrics",), intervals).result
+    return pd.DataFrame(
+        {
+            "preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
+            "row": name, "label": name, "place": BOUND, "n": len(scores[name]["dtw_body"]),
+            "metric": metric, "unit": METRICS[metric].unit, "bold": False, "reported": "",
+            **metrics.Interval(*interval)._asdict(),
+        }
+        for name, of in found.items() for metric, interval in of.items()
+    )  # fmt: skip
+
+
+def with_bounds(suite: Suite, artefact: str) -> pd.DataFrame:
+    """:func:`frame`, with the bounds below its rows."""
+    found = frame(suite, artefact)
+    if found.empty:
+        return found
+    counts = dict.fromkeys(("parameters", "fusion_parameters", "seeds"), "Int64")
+    whole = pd.concat([found, bounds(suite)], ignore_index=True).astype(counts)
+    return whole.assign(artefact=artefact, updates=whole.updates.fillna(""))
 
 
 def _scored(found: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
@@ -120,8 +159,10 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
     """Rows down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
     lines = []
     for label, group in found.groupby("label", sort=False):
-        ours = f"{label} (ours)" if group.place.iloc[0] == ablations.OURS else str(label)
-        line = {"row": ours, "parameters": f"{group.parameters.iloc[0]:,}"}
+        first = group.iloc[0]
+        label = f"{label} ({first.place})" if first.place in (ablations.OURS, BOUND) else str(label)
+        size = "" if first.place == BOUND else f"{first.parameters:,}"
+        line = {"row": label, "parameters": size}
         for _, row in group.iterrows():
             line[tables.heading(row.metric)] = cell(row)
         for _, row in group.iterrows():
@@ -156,6 +197,7 @@ def tex_cell(row: pd.Series) -> str:
 def caption(found: pd.DataFrame) -> str:
     """What the table holds, and on what."""
     first, table = found.iloc[0], paper.ARTEFACTS[str(found.artefact.iloc[0])]
+    found = found[found.place != BOUND]
     told = (
         f"{table.place}: {table.title}. {first['data']}, preset {first.preset}, {first.n} test "
         f"sentences, {first.seeds} seed{'s' if first.seeds > 1 else ''}, "
@@ -243,7 +285,7 @@ def write_table(found: pd.DataFrame, folder: Path) -> None:
 def write(suite: Suite, folder: Path) -> None:
     """Every ablation that has a finished seed, as csv, md and tex."""
     for artefact in ABLATIONS:
-        found = frame(suite, artefact)
+        found = with_bounds(suite, artefact)
         if not found.empty:
             write_table(found, folder)
     for name, found in (("table5", gate_weights(suite)), ("fig8", reconstruction_errors(suite))):

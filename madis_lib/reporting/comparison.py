@@ -14,10 +14,11 @@ from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.ablations import OURS
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.reporting import tables
+from madis_lib.reporting.tables import BOUND
 
 SHOWN = (
     "dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", *tables.RETOKENISED, "r1", "gloss_error",
@@ -25,7 +26,6 @@ SHOWN = (
 NOT_IMPLEMENTED = "not implemented yet"
 NOT_MADE = "not made yet"
 NO_DICTIONARY = "no dictionary of signs for these data"
-BOUND = "bound"
 NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
 NOTE = (
     "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
@@ -48,7 +48,7 @@ def frame(suite: Suite, corpus: str) -> pd.DataFrame:
     world, runs = ablations.world(suite), rivals.finished(suite, corpus)
     if not runs:
         return pd.DataFrame()
-    bounds = _bounds(world, corpus)
+    bounds = rivals.finished_bounds(suite, corpus)
     numbers = suite.store.run(
         f"table1-{corpus}", {"rows": runs, "bounds": bounds}, ("metrics",),
         lambda _: _numbers(runs, bounds),
@@ -121,14 +121,6 @@ def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
     if of["place"] in (OURS, BOUND) or column not in {c.key for c in table.columns}:
         return ""
     return table.printed(of["row"], column)
-
-
-def _bounds(world: Suite, corpus: str) -> Run | None:
-    with world.store.only_finding():
-        try:
-            return rivals.bounds(world, corpus)
-        except UnfinishedRunError:
-            return None
 
 
 def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:

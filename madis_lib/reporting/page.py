@@ -215,7 +215,7 @@ def _ablations(suite: Suite, folder: Path) -> str:
         )
     ]
     for artefact in ABLATIONS:
-        frame = ablation_tables.frame(suite, artefact)
+        frame = ablation_tables.with_bounds(suite, artefact)
         if frame.empty:
             parts.append(
                 f"<p>{html.escape(paper.ARTEFACTS[artefact].title)}: no seed is finished; "
@@ -270,7 +270,7 @@ def write_ablation(
         claims: about it; Holm's correction is over these.
         folder: of the page, which also gets the table as csv, md and tex, and ``claims.json``.
     """
-    frame = ablation_tables.frame(suite, artefact)
+    frame = ablation_tables.with_bounds(suite, artefact)
     ablation_tables.write_table(frame, folder)
     judgements = verdicts.judge(claims, Measured(suite))
     record = {"preset": suite.preset.name, **provenance.environment()}

@@ -29,6 +29,7 @@ CEILING = "tokenizer round trip"  # knows all of it
 REPORTED = {"MaDiS": "madis", "MDLM baseline": "mdlm"}  # rows of the paper's Table 1
 MEASURED, AS_REPORTED = "measured", "as reported, real data"
 SMOKE = "smoke size: no verdict on the paper"
+BOUND = "bound"  # place of a line that needs no training
 MARK = {True: "✓", False: "✗", None: "–"}
 LEGEND = (
     "✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated "

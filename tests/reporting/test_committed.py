@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from madis_lib import presets
-from madis_lib.experiments import ablations, evaluate
+from madis_lib.experiments import ablations, evaluate, rivals
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.suite import Suite
+from madis_lib.reporting.tables import BOUND
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "reports" / "laptop"
@@ -20,8 +21,13 @@ def test_a_table_is_the_mean_of_its_kept_results(artefact):
     table = pd.read_csv(FOLDER / "tables" / f"{artefact}.csv", dtype={"row": str})
     suite = Suite(presets.get("laptop"), ROOT / ".madis")
     runs = ablations.finished(suite, ABLATIONS[artefact])
-    assert list(table.row.unique()) == list(runs)
-    for line in table.itertuples():
+    bounds = rivals.finished_bounds(suite, ablations.CORPUS).result["scores"]
+    assert list(table.row.unique()) == [*runs, *bounds]
+    for line in table[table.place == BOUND].itertuples():
+        true = evaluate.value(bounds[line.row], line.metric, np.arange(line.n))
+        assert line.estimate == pytest.approx(true, abs=1e-6)
+        assert line.low <= line.estimate <= line.high
+    for line in table[table.place != BOUND].itertuples():
         results = [run.result for run in runs[line.row].values()]
         assert line.seeds == len(results) and {line.n} == {r["sentences"] for r in results}
         everyone = np.arange(line.n)
