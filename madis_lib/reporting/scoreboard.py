@@ -34,9 +34,9 @@ OTHERS = "arithmetic and metrics"  # claims of no artefact
 HOW = (
     "Reproduced: every comparison that the claim asserts holds, at 2.5 % one-sided, corrected by "
     "Holm over the claims of its table or figure. Not reproduced: at least one is significantly "
-    "the other way. Both need 5 trained seeds where trainings are compared; intervals count the "
-    "luck of seeds and of test sentences. Everything else is inconclusive, or needs what is not "
-    "here. The paper's numbers stand as printed and are never compared with synthetic ones."
+    "the other way. Both need 5 trained seeds where what trainings learnt is compared; intervals "
+    "count the luck of seeds and of test sentences. Everything else is inconclusive, or needs what "
+    "is not here. The paper's numbers stand as printed and are never compared with synthetic ones."
 )
 
 

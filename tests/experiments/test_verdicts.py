@@ -112,6 +112,24 @@ def test_few_seeds_give_no_verdict_but_a_direction(claim, seeds):
     assert verdict(claim, Made(found, seeds=5, spread=1e-6)) == "reproduced"
 
 
+@pytest.mark.parametrize("faster, expected", [(1.5, "reproduced"), (1.2, "not reproduced")])
+def test_of_speed_one_training_is_enough(faster, expected):
+    """Its interval is of the sentences, whose times were measured side by side."""
+
+    class Timed(Made):
+        def contrast(self, artefact, weights, column):
+            speed = {"soke": 100.0, "steps_25": 100 * faster, "steps_50": 0.0}
+            total = sum(w * speed[row] for row, w in weights.items())
+            drawn = np.random.default_rng(0).normal(total, 1, (1000, 1))
+            return metrics.nested_estimate([total], drawn, 200)
+
+    ratio = claim(paper.Ratio("fig6", "steps_25", "soke", ("throughput",), low=1.35), "ratio")
+    assert verdict(ratio, Timed()) == expected
+    of_both = claim(paper.Better("fig6", "steps_25", ("steps_50",), ("throughput", "csl.dtw")))
+    judged = judge([of_both], Timed())[0]
+    assert judged.verdict == "inconclusive" and "1 seed" in judged.reason
+
+
 def test_an_interval_that_spans_zero_is_inconclusive():
     for gap in np.linspace(-0.1, 0.1, 21):
         judged = judge([BETTER], Made(cells(sign=31 + gap, none=31), spread=0.05))[0]
