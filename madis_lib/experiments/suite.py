@@ -493,7 +493,9 @@ class Suite:
         :data:`evaluate.METRICS` on the first ``sentences`` of ``val``, called "val dtw_body" and so
         on.
         """
-        config = {**self._finetuning(corpus), "watched": sentences}
+        if self.store.world.size > 1:
+            _ = self.pretrained  # by all processes; what follows is the first one's own
+        config = {**self.named._finetuning(corpus), "watched": sentences}
 
         def work(folder: Path) -> dict[str, Any]:
             system, whole = self._start_of_finetuning(), self.reference(corpus, "val")

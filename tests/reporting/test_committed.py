@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from madis_lib import presets
-from madis_lib.experiments import ablations, evaluate, rivals
+from madis_lib.experiments import ablations, evaluate, registry, rivals
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.tables import BOUND
@@ -34,3 +34,25 @@ def test_a_table_is_the_mean_of_its_kept_results(artefact):
         by_seed = [evaluate.value(r["scores"], line.metric, everyone) for r in results]
         assert line.estimate == pytest.approx(np.mean(by_seed), abs=1e-6)
         assert line.low <= line.estimate <= line.high
+
+
+def test_a_kept_result_is_found_without_what_it_was_made_from(tmp_path):
+    suite = Suite(presets.get("laptop"), tmp_path / ".madis")
+    suite.store.kept = FOLDER / "results"
+    pairs = zip(registry.steps(suite), registry.steps(suite.named), strict=True)
+    kept = {step: run for step, named in pairs if (run := _named(named)) and _is_kept(run)}
+    assert len(kept) > 100
+    with suite.store.only_finding():
+        for step, run in kept.items():
+            assert step.find().key == run.key and step.told(step.find()), step.title
+
+
+def _named(step):
+    try:
+        return step.find()
+    except FileNotFoundError:  # cannot be named without runs of its own
+        return None
+
+
+def _is_kept(run):
+    return (FOLDER / "results" / f"{run.folder.name}.json.gz").is_file()
