@@ -26,6 +26,7 @@ from madis_lib.reporting import (
     notebook_runs,
     page,
     speed_tables,
+    summary,
     tables,
 )
 from madis_lib.reporting.narrator import Narrator, show_plan
@@ -128,7 +129,7 @@ def _report(
     record["notebook_failure"] = str(problem) if problem else None
     _write_json(folder / "provenance.json", record)
     report = folder / "report.html"
-    say.step("report", lambda: page.write(suite, folder, record, report))
+    say.step("report", lambda: _write_pages(suite, folder, record, report))
     if problem is not None:
         raise problem
     return report
@@ -304,6 +305,11 @@ def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
             continue
         figures.save(figure.draw(suite), folder / "figures", figure.name, short)
     _drop_older(folder / "figures", begun)
+
+
+def _write_pages(suite: Suite, folder: Path, record: dict[str, Any], report: Path) -> None:
+    page.write(suite, folder, record, report)
+    summary.write(suite, folder, record)
 
 
 def _write_json(path: Path, value: Any) -> None:

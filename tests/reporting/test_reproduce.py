@@ -67,6 +67,16 @@ def test_the_tables_follow_from_the_stored_results(report):
             assert again == pytest.approx(row.estimate, abs=1e-6)
 
 
+def test_the_folder_says_what_came_out_where_html_is_not_shown(report):
+    text = (report / "README.md").read_text(encoding="utf-8")
+    counts = json.loads((report / "claims.json").read_text(encoding="utf-8"))["counts"]
+    assert all(f"{verdict} | {n} |" in text for verdict, n in counts.items() if n)
+    linked = re.findall(r"\]\(([^)]+)\)", text)
+    assert [name for name in linked if name.startswith("figures/")] and "tables/table3.md" in linked
+    assert [name for name in linked if not (report / name).is_file()] == []
+    assert "SignWorld, which is synthetic" in text and "<b>" not in text
+
+
 def test_a_second_call_repeats_nothing_and_numbers_its_steps(report, again, capsys):
     first = json.loads((report / "provenance.json").read_text())
     again()
