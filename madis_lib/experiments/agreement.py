@@ -210,7 +210,9 @@ def share_removed(
     """
     c = list(names).index(condition)
     first, second = scores[before][c], scores[after][c]
-    return metrics.bootstrap_statistic(
-        lambda chosen: 1 - second[chosen].mean() / max(first[chosen].mean(), 1e-12),
-        len(first), seed, resamples=1000,
-    )  # fmt: skip
+    n = len(first)
+    removed, draws = (
+        1 - second[chosen].mean(-1) / np.maximum(first[chosen].mean(-1), 1e-12)
+        for chosen in (np.arange(n), metrics.bootstrap_draws(n, seed, resamples=1000))
+    )
+    return metrics.percentile_interval(removed, draws)

@@ -202,6 +202,7 @@ def sentence_bleu(texts: Sequence[str], references: Sequence[str], language: str
 def bleu(run: Run, system: str) -> metrics.Interval:
     """Corpus BLEU-4 of a system with its 95 % bootstrap interval over sentences."""
     counts = np.array(run.result["counts"][system])
-    return metrics.bootstrap_statistic(
-        lambda chosen: metrics.sibleu_from_statistics(counts[chosen]), len(counts), resamples=1000
+    drawn = metrics.bootstrap_draws(len(counts), resamples=1000)
+    return metrics.percentile_interval(
+        metrics.sibleu_from_statistics(counts), metrics.sibleu_from_statistics(counts[drawn])
     )

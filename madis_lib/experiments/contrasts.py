@@ -94,7 +94,5 @@ class ScoredRows:
         if metric not in evaluate.available(scores):
             return None
         if (row, seed, metric) not in self._cache:
-            self._cache[row, seed, metric] = np.array(
-                [evaluate.value(scores, metric, chosen) for chosen in self._chosen]
-            )
+            self._cache[row, seed, metric] = evaluate.value(scores, metric, self._chosen)
         return self._cache[row, seed, metric]

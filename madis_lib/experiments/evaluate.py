@@ -171,20 +171,30 @@ SOMETIMES = {  # what a metric is made from that not every system or corpus has
 }  # fmt: skip
 
 
-def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> float:
-    """The corpus-level number of ``metric`` on the chosen sentences (indices ``[n]``)."""
+def value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> Any:
+    """The corpus-level number of ``metric`` on the chosen sentences.
+
+    Args:
+        chosen: indices ``[n]``; with axes before it, ``[..., n]``, there is an array of numbers.
+    """
+    found = _value(scores, metric, chosen)
+    return found if np.ndim(found) else float(found)
+
+
+def _value(scores: dict[str, Any], metric: str, chosen: np.ndarray) -> Any:
     if metric.startswith("sibleu"):
         counts = scores["bleu_retokenised" if metric.startswith("sibleu_re_") else "bleu"]
         parts = ("left", "right") if metric.endswith("hands") else ("body",)
-        return float(
-            np.mean([metrics.sibleu_from_statistics(np.array(counts[p])[chosen]) for p in parts])
-        )
+        by_part = [metrics.sibleu_from_statistics(np.array(counts[p])[chosen]) for p in parts]
+        return np.mean(by_part, axis=0)
     if metric == "gloss_error":
-        edits, length = (np.array(scores[k])[chosen].sum() for k in ("gloss_edits", "gloss_length"))
-        return float(100 * edits / length)
+        edits, length = (
+            np.array(scores[k])[chosen].sum(-1) for k in ("gloss_edits", "gloss_length")
+        )
+        return 100 * edits / length
     if metric in ("r1", "r1_45"):
-        return float(100 * np.array(scores[SOMETIMES[metric]])[chosen].mean())
-    return float(np.array(scores[metric])[chosen].mean())
+        return 100 * np.array(scores[SOMETIMES[metric]])[chosen].mean(-1)
+    return np.array(scores[metric])[chosen].mean(-1)
 
 
 def arrays(scores: dict[str, Any]) -> dict[str, Any]:
@@ -200,9 +210,8 @@ def arrays(scores: dict[str, Any]) -> dict[str, Any]:
 def summary(scores: dict[str, Any], metric: str, resamples: int = 1000) -> metrics.Interval:
     """The number and its 95 % bootstrap interval over sentences."""
     n = len(scores["dtw_body"])
-    return metrics.bootstrap_statistic(
-        lambda chosen: value(scores, metric, chosen), n, resamples=resamples
-    )
+    draws = value(scores, metric, metrics.bootstrap_draws(n, resamples=resamples))
+    return metrics.percentile_interval(value(scores, metric, np.arange(n)), draws)
 
 
 def median_index(errors: np.ndarray) -> int:
@@ -215,9 +224,11 @@ def difference(
 ) -> metrics.Interval:
     """a - b with its 95 % paired bootstrap interval: both on the same drawn sentences."""
     n = len(a["dtw_body"])
-    return metrics.bootstrap_statistic(
-        lambda chosen: value(a, metric, chosen) - value(b, metric, chosen), n, resamples=resamples
+    drawn = metrics.bootstrap_draws(n, resamples=resamples)
+    at, draws = (
+        value(a, metric, chosen) - value(b, metric, chosen) for chosen in (np.arange(n), drawn)
     )
+    return metrics.percentile_interval(at, draws)
 
 
 def beats(a: dict[str, Any], b: dict[str, Any], metric: str) -> bool | None:

@@ -169,4 +169,5 @@ def speed(point: dict[str, Any], count: str = "tokens") -> metrics.Interval:
         count: "tokens" before the end, or "places".
     """
     each = np.array(point[count]) / np.array(point["seconds"])
-    return metrics.bootstrap_statistic(lambda i: float(np.median(each[i])), len(each))
+    draws = np.median(each[metrics.bootstrap_draws(len(each))], axis=-1)
+    return metrics.percentile_interval(np.median(each), draws)

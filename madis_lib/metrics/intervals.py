@@ -34,11 +34,23 @@ def bootstrap_statistic(
     ``statistic`` maps sentence indices ``[n]`` to the number.  For two systems, pass the difference
     of both on the same indices: that is the paired bootstrap.
     """
+    draws = [statistic(chosen) for chosen in bootstrap_draws(n, seed, resamples)]
+    return percentile_interval(statistic(np.arange(n)), draws, level)
+
+
+def bootstrap_draws(n: int, seed: int = 0, resamples: int = 2000) -> NDArray[np.int64]:
+    """The sentences that bootstraps draw, with replacement; ``[resamples, n]``."""
     if n < 1:
         raise ValueError("no sentences: an interval needs at least one")
-    rng = np.random.default_rng(seed)
-    draws = [statistic(rng.integers(n, size=n)) for _ in range(resamples)]
-    return Interval(float(statistic(np.arange(n))), *_percentiles(draws, level))
+    return np.random.default_rng(seed).integers(n, size=(resamples, n))
+
+
+def percentile_interval(estimate: float, draws: ArrayLike, level: float = 0.95) -> Interval:
+    """The percentile bootstrap's interval, from the numbers on what was drawn."""
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: give a number between 0 and 1")
+    low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(estimate), float(low), float(high))
 
 
 def bootstrap_interval(
@@ -52,13 +64,15 @@ def bootstrap_interval(
     table = np.atleast_2d(_finite(values, "values"))
     if table.ndim != 2:
         raise ValueError(f"values have {table.ndim} axes: give [sentences] or [seeds, sentences]")
-    rng = np.random.default_rng(seed)
     seeds, sentences = table.shape
-    draws = []
+    if seeds == 1:
+        draws = table[0][bootstrap_draws(sentences, seed, resamples)].mean(axis=1)
+        return percentile_interval(table.mean(), draws, level)
+    rng, draws = np.random.default_rng(seed), []
     for _ in range(resamples):
-        rows = table[rng.integers(seeds, size=seeds)] if seeds > 1 else table
+        rows = table[rng.integers(seeds, size=seeds)]
         draws.append(rows.mean(axis=0)[rng.integers(sentences, size=sentences)].mean())
-    return Interval(float(table.mean()), *_percentiles(draws, level))
+    return percentile_interval(table.mean(), draws, level)
 
 
 def paired_interval(
@@ -203,13 +217,6 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.maximum.accumulate(np.minimum(1, p[order] * np.arange(len(p), 0, -1)))
     return adjusted
-
-
-def _percentiles(draws: list[float], level: float) -> tuple[float, float]:
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}: give a number between 0 and 1")
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _normal_quantile(level: float) -> float:

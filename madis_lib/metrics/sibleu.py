@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sacrebleu.metrics import BLEU
 
 
 def sibleu(
@@ -55,17 +55,25 @@ def sibleu_statistics(
     return np.array(rows, np.int64)
 
 
-def sibleu_from_statistics(statistics: NDArray[np.int64]) -> float:
-    """Corpus SiBLEU from rows of :func:`sibleu_statistics`; 0 to 100."""
-    hypothesis_length, reference_length, *counts = np.sum(statistics, axis=0).tolist()
-    return BLEU.compute_bleu(
-        correct=counts[0::2],
-        total=counts[1::2],
-        sys_len=hypothesis_length,
-        ref_len=reference_length,
-        smooth_method="exp",
-        max_ngram_order=len(counts) // 2,
-    ).score
+def sibleu_from_statistics(statistics: NDArray[np.int64]) -> Any:
+    """Corpus SiBLEU from rows of :func:`sibleu_statistics`: ``[N, K]`` to a number from 0 to 100, and
+    ``[..., N, K]`` to an array of them.
+
+    Exponential smoothing, as in sacrebleu: the m-th order in which nothing matched has 2^-m matches.
+    BLEU is 0 where nothing matched at all, or the hypotheses have no k-gram of some order.
+    """
+    counts = np.sum(statistics, axis=-2)
+    hypothesis_length, reference_length = counts[..., 0], counts[..., 1]
+    matches, grams = counts[..., 2::2], counts[..., 3::2]
+    defined = (grams > 0).all(-1) & (matches > 0).any(-1)
+    missed = matches == 0
+    matches = np.where(missed, 0.5 ** np.cumsum(missed, -1), matches)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.log(matches / grams).mean(-1)
+        brevity = np.minimum(0.0, 1 - reference_length / hypothesis_length)
+        score = 100 * np.exp(shares + brevity)
+    found = np.where(defined, score, 0.0)
+    return found if found.ndim else float(found)
 
 
 def _tokens(sequence: ArrayLike) -> list[int | str]:

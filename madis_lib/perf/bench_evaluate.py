@@ -32,7 +32,7 @@ PIECES: dict[str, Callable] = {
     "DTW": metrics.dtw_path,
     "SiBLEU": metrics.sibleu_statistics,
     "oracle": signworld.Oracle.read,
-    "intervals": metrics.bootstrap_statistic,
+    "intervals": evaluate.summary,
 }
 
 

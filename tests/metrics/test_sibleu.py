@@ -79,6 +79,34 @@ def test_statistics_of_any_choice_of_sentences():
     assert metrics.sibleu_from_statistics(rows[chosen]) == pytest.approx(expected, rel=1e-12)
 
 
+def test_many_choices_at_once():
+    rng = np.random.default_rng(2)
+    rows = metrics.sibleu_statistics(*rng.integers(6, size=(2, 20, 9)).tolist())
+    chosen = rng.integers(20, size=(3, 5, 8))
+    found = metrics.sibleu_from_statistics(rows[chosen])
+    assert found.shape == (3, 5)
+    assert found[2, 4] == pytest.approx(metrics.sibleu_from_statistics(rows[chosen[2, 4]]))
+
+
+def test_short_and_unlike_sentences_are_as_in_sacrebleu():
+    """Where orders have no k-gram, or none that matches."""
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(200):
+        made = [
+            [rng.integers(rng.integers(2, 30), size=rng.integers(0, 12)).tolist() for _ in range(3)]
+            for _ in range(2)
+        ]
+        for order in (1, 2, 4):
+            rows = metrics.sibleu_statistics(*made, order)
+            hypothesis, reference, *counts = rows.sum(0).tolist()
+            expected = sacrebleu.BLEU.compute_bleu(
+                counts[0::2], counts[1::2], hypothesis, reference, "exp", max_ngram_order=order
+            ).score
+            assert metrics.sibleu_from_statistics(rows) == pytest.approx(expected, abs=1e-9)
+            seen |= {expected == 0, 0 in counts[0::2] and expected > 0}
+    assert seen == {True, False}
+
+
 def test_arrays_and_words_are_tokens():
     assert metrics.sibleu([np.arange(6, dtype=np.int16)], [list(range(6))]) == pytest.approx(100)
     assert metrics.sibleu([list("abcdef")], [list("abcdef")]) == pytest.approx(100)
