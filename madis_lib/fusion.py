@@ -71,6 +71,15 @@ class MixtureOfParts(ProjectedParts):
         """G, how much each part counts; ``[..., 3] -> [..., 3]``, sums to 1."""
         return torch.softmax(self.gate(torch.cat(self.vectors(codes), -1)), -1)
 
+    def shares(self, codes: Tensor) -> Tensor:
+        """|g_p E_p| of each part over their sum; ``[..., 3] -> [..., 3]``.
+
+        Ours: what of an embedding comes from a part.  A weight alone does not say it, for E_p are
+        not equally long.
+        """
+        size = self.gate_weights(codes) * self.part_embeddings(codes).norm(dim=-1)
+        return size / size.sum(-1, keepdim=True)
+
     def forward(self, codes: Tensor) -> Tensor:
         """Embeddings of code triples; ``[..., 3] -> [..., d]``."""
         return (self.gate_weights(codes)[..., None] * self.part_embeddings(codes)).sum(-2)

@@ -28,3 +28,16 @@ def test_mean_of_rows():
     table = torch.arange(12.0).reshape(6, 2)
     ids = torch.tensor([[0, 1, 5]])
     torch.testing.assert_close(mean_of_rows(table, ids), table[[0, 1, 5]].mean(0, keepdim=True))
+
+
+def test_a_parts_share_of_the_embedding_grows_with_its_vectors():
+    torch.manual_seed(0)
+    mixture = MixtureOfParts([torch.randn(7, 5) for _ in range(3)], 6)
+    codes = torch.randint(7, (4, 9, 3))
+    before = mixture.shares(codes)
+    size = mixture.gate_weights(codes) * mixture.part_embeddings(codes).norm(dim=-1)
+    torch.testing.assert_close(before, size / size.sum(-1, keepdim=True))
+    with torch.no_grad():
+        mixture.fc[1].weight *= 2  # the gate sees the codes, not this
+    odds = [x[..., 1] / (1 - x[..., 1]) for x in (before, mixture.shares(codes))]
+    torch.testing.assert_close(odds[1], 2 * odds[0])

@@ -30,12 +30,13 @@ KINDS = {
     "symmetric": "two-handed, symmetric",
     "base": "two-handed, base hand",
 }
+OF = ("weights", "shares")
 CATEGORIES = {"left": ("left",), "right": ("right",), "two": ("symmetric", "base")}
 
 
 @dataclass(frozen=True)
 class SignToken:
-    """One sign of the test set and the gate weights ``[n, 3]`` over its tokens."""
+    """One sign of the test set; gate weights, and shares of the embedding, over its tokens."""
 
     gloss: str
     kind: str
@@ -43,7 +44,8 @@ class SignToken:
     start: int  # tokens
     end: int
     frame: int  # where it is held
-    weights: np.ndarray
+    weights: np.ndarray  # [n, 3]
+    shares: np.ndarray  # [n, 3], of MixtureOfParts.shares
     ruled: str  # "left", "right", "two" or "none", by the wrists
 
 
@@ -71,7 +73,8 @@ def signs(suite: Suite, corpus: str) -> list[SignToken]:
     ):
         truth = truths[index]
         with torch.no_grad():
-            weights = fusion.gate_weights(torch.as_tensor(codes)).numpy()
+            triples = torch.as_tensor(codes)
+            weights, shares = fusion.gate_weights(triples).numpy(), fusion.shares(triples).numpy()
         raised = wrists_raised(body, clip)
         scale = len(clip) / truth["frames"]  # a clip longer than the canvas was sampled
         for (gloss, a, b), hands in zip(truth["timeline"], truth["handedness"], strict=True):
@@ -81,8 +84,9 @@ def signs(suite: Suite, corpus: str) -> list[SignToken]:
             frame = min(round(scale * (a + 0.8 * (b - a))), len(clip) - 1)
             ruled = by_rule(raised[FRAMES_PER_TOKEN * start : FRAMES_PER_TOKEN * end])
             found.append(
-                SignToken(gloss, kind, index, start, end, frame, weights[start:end], ruled)
-            )
+                SignToken(gloss, kind, index, start, end, frame, weights[start:end],
+                          shares[start:end], ruled)
+            )  # fmt: skip
     return found
 
 
@@ -121,12 +125,12 @@ def mean_by_category(found: list[SignToken]) -> list[dict]:
 
 
 def measured(suite: Suite, corpus: str) -> Run:
-    """Mean gate weights of every sign of the test set (Table 5).
+    """Mean gate weights of every sign of the test set (Table 5), and shares of its embeddings.
 
     The result holds, sign by sign, ``truth`` and ``rule`` (left, right, two; the rule also none),
-    ``weights`` (body, left, right) and the ``sentence`` it is in.
+    ``weights`` and ``shares`` (body, left, right) and the ``sentence`` it is in.
     """
-    config = {"system": suite.named.finetuned(corpus), "corpus": corpus,
+    config = {"system": suite.named.finetuned(corpus), "corpus": corpus, "of": OF,
               "body": bodies.load().fingerprint()}  # fmt: skip
 
     def work(_: Path) -> dict[str, Any]:
@@ -134,6 +138,7 @@ def measured(suite: Suite, corpus: str) -> Run:
         return {
             "truth": [category(s.kind) for s in found], "rule": [s.ruled for s in found],
             "weights": [s.weights.mean(0).tolist() for s in found],
+            "shares": [s.shares.mean(0).tolist() for s in found],
             "sentence": [s.sentence for s in found],
         }  # fmt: skip
 
@@ -141,19 +146,24 @@ def measured(suite: Suite, corpus: str) -> Run:
 
 
 def estimate(
-    runs: Mapping[int, Run], weights: Mapping[str, float], hand: str, by: str = "truth"
+    runs: Mapping[int, Run],
+    weights: Mapping[str, float],
+    hand: str,
+    by: str = "truth",
+    of: str = "weights",
 ) -> metrics.Estimate | None:
     """Sum over parts of weight times mean gate weight, in the signs of a category of Table 5.
 
     Args:
         runs: of :func:`measured` by seed, on the same sentences.
         hand: "left", "right" or "two"; ``by`` SignWorld's "truth" or the paper's "rule".
+        of: the gate's "weights", which the paper prints, or "shares" of the embedding.
     """
     columns = []
     for run in runs.values():
         r = run.result
         chosen = np.array(r[by]) == hand
-        values = np.array(r["weights"]) @ [weights.get(part, 0.0) for part in PARTS]
+        values = np.array(r[of]) @ [weights.get(part, 0.0) for part in PARTS]
         sentence, n = np.array(r["sentence"]), 1 + max(r["sentence"])
         total = np.bincount(sentence[chosen], values[chosen], minlength=n)
         count = np.bincount(sentence[chosen], minlength=n)

@@ -217,10 +217,11 @@ def latex(found: pd.DataFrame) -> str:
     return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
 
 
-def gate_weights(suite: Suite) -> pd.DataFrame:
+def gate_weights(suite: Suite, of: str = "weights") -> pd.DataFrame:
     """Table 5: mean gate weights by which hand signs, as SignWorld knows it and by the wrist rule.
 
     Columns: preset, by, hand, part, seeds, n (signs of one seed), estimate, low, high, reported.
+    With ``of`` "shares", ours: what of the embeddings comes from a part (``fusion``).
     """
     runs = ablations.by_seed(suite, ablations.gated)
     rows = []
@@ -228,7 +229,7 @@ def gate_weights(suite: Suite) -> pd.DataFrame:
         for column in paper.TABLE_5.columns:
             hand = column.key.rpartition(".")[2]
             for part in PARTS:
-                found = gates.estimate(runs, {part: 1}, hand, by)
+                found = gates.estimate(runs, {part: 1}, hand, by, of)
                 if found is None:
                     continue
                 interval, (first, *_) = found.interval(), runs.values()
@@ -236,7 +237,11 @@ def gate_weights(suite: Suite) -> pd.DataFrame:
                     {"preset": ablations.world(suite).preset.name, "by": by, "hand": hand}
                     | {"part": part, "seeds": len(runs), "n": first.result[by].count(hand)}
                     | interval._asdict()
-                    | {"reported": paper.TABLE_5.printed(part, column.key)}
+                    | (
+                        {"reported": paper.TABLE_5.printed(part, column.key)}
+                        if of == "weights"
+                        else {}
+                    )
                 )
     return pd.DataFrame(rows)
 
@@ -288,7 +293,11 @@ def write(suite: Suite, folder: Path) -> None:
         found = with_bounds(suite, artefact)
         if not found.empty:
             write_table(found, folder)
-    for name, found in (("table5", gate_weights(suite)), ("fig8", reconstruction_errors(suite))):
+    for name, found in (
+        ("table5", gate_weights(suite)),
+        ("table5-shares", gate_weights(suite, "shares")),
+        ("fig8", reconstruction_errors(suite)),
+    ):
         if not found.empty:
             with atomic_write(folder / f"{name}.csv") as temporary:
                 temporary.write_text(found.to_csv(index=False), encoding="utf-8")

@@ -232,6 +232,12 @@ def _ablations(suite: Suite, folder: Path) -> str:
                 "paper's rule, which looks whether a wrist is above the joint spine 01.</p>"
             ),
             _table(gates.drop(columns="preset")),
+            (
+                "<p>A weight multiplies a projected code vector, and these are not equally long: what a "
+                "part adds to the embedding is their product. So here is each part's share of the "
+                "lengths added up (ours, not the paper's).</p>"
+            ),
+            _table(ablation_tables.gate_weights(suite, "shares").drop(columns="preset")),
         ]
     rebuilt = ablation_tables.reconstruction_errors(suite)
     if not rebuilt.empty:

@@ -299,6 +299,12 @@ def test_gate_weights_by_hand_are_shares(suite):
     left = gates.estimate(runs, {"left": 1}, hand)
     expected = weights[np.array(run.result["truth"]) == hand, 1].mean()
     assert left.mean == pytest.approx(expected)
+    np.testing.assert_allclose(np.sum(run.result["shares"], 1), 1, atol=1e-5)
+    share = gates.estimate(runs, {"left": 1}, hand, of="shares")
+    chosen = np.array(run.result["truth"]) == hand
+    assert share.mean == pytest.approx(np.array(run.result["shares"])[chosen, 1].mean())
+    table = ablation_tables.gate_weights(suite, "shares")
+    assert "reported" not in table and len(table) == len(ablation_tables.gate_weights(suite))
     assert gates.estimate({}, {"left": 1}, hand) is None
 
 
