@@ -169,7 +169,7 @@ class Preset:
 
 
 def quick() -> Preset:
-    """First run, CI and notebooks: the whole suite in twelve to thirteen minutes on two cores.
+    """First run, CI and notebooks: the whole suite in about twelve minutes on two cores.
 
     Expect MaDiS to beat every bound on every metric, at 60 to 75 % gloss error, and the tokenizer
     to read back at 8 to 17 %: enough to see each part work, not to judge the paper.

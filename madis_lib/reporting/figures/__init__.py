@@ -132,7 +132,8 @@ ALL = (
         "A dot is a number of tokens a step, written beside it; up and to the right is better. DTW-JPE "
         "and SiBLEU are averages of body and hands. Speeds are of one sentence at a time on one CPU "
         "thread, signing alone, and count tokens before the end; intervals (95 %) are over sentences, "
-        "of one training. Coarse canvases and the threshold are shortcuts that sign other tokens. "
+        "of one training. Coarse canvases and the threshold are shortcuts that sign other tokens; of what "
+        "is called trained, the model is another one. "
         "Notice whether a curve falls, and where: that is what more tokens a step cost.",
         runs=efficiency.finished_sweeps,
     ),
