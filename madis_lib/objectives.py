@@ -142,11 +142,17 @@ def _auxiliary(
     masked: Tensor,
     world: World,
     levels: Sequence[str] = LEVELS,
+    shown: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     size = batch.codes.shape[1]
     real = torch.arange(size, device=hidden.device) < batch.lengths[:, None]
     masked = masked[:, :size] & real
     predicted = model.latents(hidden[:, :size])
+    if shown is not None and not shown.all():  # of the rest the decoders get the truth
+        predicted = [
+            torch.where(shown[:, :size, None], h, F.embedding(batch.codes[..., p], book))
+            for p, (h, book) in enumerate(zip(predicted, model.fusion.codebooks, strict=True))
+        ]
     weight = world.weight(masked.sum())  # both are means over masked positions
     latent = physical = hidden.new_zeros(())
     if "latent" in levels:
@@ -228,22 +234,22 @@ def finetuning_loss(
     rows = world.rows(len(batch.codes))
     batch, t, masked = batch.rows(rows), times[rows].to(device), ~visible[rows].to(device)
     ids = canvas(batch.codes, batch.lengths, size, vocab)
-    valid = torch.ones(ids.shape[:2], dtype=torch.bool, device=device)
+    valid = shown = torch.ones(ids.shape[:2], dtype=torch.bool, device=device)
     if coarse:
-        valid = utc.current_grid(t, size, checkpoints, layout)
-        masked = masked & valid
+        shown = utc.current_grid(t, size, checkpoints, layout)
+        masked = masked & shown
     _, hidden = model(
         batch.text_ids,
         batch.text_valid,
         ids.masked_fill(masked[..., None], vocab.mask),
-        valid,
+        shown,
         mop=True,
     )
     weight = None
     if weighting == "bound":
         weight = utc.bound_weight(t, size, checkpoints, layout, diffusion.T_MIN)
     sign = sign_token_loss(model, hidden, ids, masked, t, valid, valid.sum(1), weight)
-    latent, physical = _auxiliary(model, decoders, hidden, batch, masked, world)
+    latent, physical = _auxiliary(model, decoders, hidden, batch, masked, world, shown=shown)
     eos_share = (masked & (ids[..., 0] == vocab.eos)).sum() / masked.sum().clamp(min=1)
     eos_share = world.weight(masked.sum()) * eos_share
     logs = {"sign": sign, "latent": latent, "physical": physical, "eos_share": eos_share}

@@ -34,6 +34,13 @@ class LinearDecoder(torch.nn.Module):
         return (z @ self.w).unflatten(-1, (4, -1)).flatten(1, 2)
 
 
+class WideDecoder(LinearDecoder):
+    """Each latent also moves the frames of its neighbours."""
+
+    def forward(self, z, lengths):
+        return super().forward(z + z.roll(1, 1) + z.roll(-1, 1), lengths)
+
+
 DECODERS = [LinearDecoder(len(COLUMNS[p]), i) for i, p in enumerate(PARTS)]
 
 
@@ -148,5 +155,12 @@ def test_on_coarse_canvases_nothing_outside_the_current_grid_counts():
     other = batch(model, (9, 9, 9))
     other.codes[hidden] = (other.codes[hidden] + 1) % 5
     other.motion[hidden.repeat_interleave(4, 1)] += 1
+    seen = {}
+    model.latent_heads[0].register_forward_hook(lambda _, args, out: seen.update(out=out))
+    objectives.finetuning_loss(
+        model, [WideDecoder(len(COLUMNS[p]), i) for i, p in enumerate(PARTS)], b,
+        torch.Generator().manual_seed(0), coarse=True,
+    )[0].backward(inputs=[seen["out"]])  # fmt: skip
+    assert (seen["out"].grad[hidden] == 0).all() and seen["out"].grad.any()
     assert loss(other, True) == loss(b, True) and loss(other, False) != loss(b, False)
     assert loss(b, True) != loss(b, False)

@@ -60,12 +60,18 @@ class SOKE(nn.Module):
 
     def embed_triples(self, ids: Tensor) -> Tensor:
         """E_i: ``[..., 3] -> [..., d]``."""
-        return (self.embed(ids) * self.weights[:, None]).sum(-2)
+        return (self.read(ids) * self.weights[:, None]).sum(-2)
+
+    def read(self, ids: Tensor) -> Tensor:
+        """Embeddings as the stack takes them, ``[...] -> [..., d]``: mBART scales its input, not its
+        output layer.
+        """
+        return self.stack.scale * self.embed(ids)
 
     def tag(self, corpora: Sequence[str], device: torch.device) -> Tensor:
         """Embedded language tags ``[B, d]``, from which the first triple is predicted."""
         ids = [self.tags + LANGUAGES.index(corpus) for corpus in corpora]
-        return self.embed(torch.tensor(ids, device=device))
+        return self.read(torch.tensor(ids, device=device))
 
     def forward(self, prompt: Tensor, valid: Tensor, tags: Tensor, ids: Tensor) -> list[Tensor]:
         """Logits ``3 x [B, L + 1, K_p + 1]`` of the triple after the tag and after each of ``ids``.
@@ -76,7 +82,7 @@ class SOKE(nn.Module):
             ids: int ``[B, L, 3]``.
         """
         signs = torch.cat([tags[:, None], self.embed_triples(ids)], 1)
-        hidden = self.stack(self.embed(prompt), valid, signs)
+        hidden = self.stack(self.read(prompt), valid, signs)
         return part_logits(hidden, self.embed.weight, self.vocab)
 
     def loss(
@@ -202,7 +208,7 @@ class SOKESystem:
             return vocab.to_ids(codes).masked_fill(end[:, None], vocab.eos), end
 
         ids, lengths = stacks.decode(
-            model.stack, model.embed(prompt), valid, model.tag(corpora, device), choose,
+            model.stack, model.read(prompt), valid, model.tag(corpora, device), choose,
             model.embed_triples, model.config.max_tokens, cache,
         )  # fmt: skip
         real = valid_mask(lengths, ids.shape[1])

@@ -38,6 +38,8 @@ class Memory:
 class Stack(nn.Module):
     """Embeddings to hidden states; the prompt ``[B, Lt, d]`` is padded on the right."""
 
+    scale = 1.0  # of the embeddings it is given
+
     def forward(self, prompt: Tensor, valid: Tensor, signs: Tensor) -> Tensor:
         """Hidden states ``[B, L, d]`` of ``signs [B, L, d]``, each of which sees the prompt and those
         before it.
@@ -119,20 +121,19 @@ class EncoderDecoderStack(Stack):
                     f"{checkpoint}: its width is {sizes.d_model}, the preset's {config.hidden_size}; "
                     "use one that fits it"
                 )
+        if sizes.scale_embedding:
+            self.scale = math.sqrt(sizes.d_model)
         self.encoder, self.decoder = MBartEncoder(sizes), MBartDecoder(sizes)
         del self.encoder.embed_tokens, self.decoder.embed_tokens
 
     @torch.no_grad()
     def start_from_mbart(self, checkpoint: str) -> Tensor:
-        """Take encoder and decoder of an mBART checkpoint; its text rows ``[V, d]``, scaled as it
-        scales them.
-        """
+        """Take encoder and decoder of an mBART checkpoint; its text rows ``[V, d]``."""
         source = MBartModel.from_pretrained(checkpoint, dtype=torch.float32)
         for mine, theirs in ((self.encoder, source.encoder), (self.decoder, source.decoder)):
             state = {k: v for k, v in theirs.state_dict().items() if k != "embed_tokens.weight"}
             mine.load_state_dict(state)
-        scale = math.sqrt(source.config.d_model) if source.config.scale_embedding else 1.0
-        return scale * source.shared.weight
+        return source.shared.weight
 
     def _encoded(self, prompt: Tensor, valid: Tensor) -> Tensor:
         return self.encoder(inputs_embeds=prompt, attention_mask=valid.long()).last_hidden_state

@@ -44,9 +44,10 @@ def test_its_weights_and_its_words_are_taken(suite, checkpoint):
     ids, valid = soke.prompts(suite.texts("csl", "test")[:3], ["csl"] * 3)
     said = torch.randint(0, len(soke.text), (3, 5), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        ours = model.stack(model.embed(ids), valid, model.embed(said))
+        ours = model.stack(model.read(ids), valid, model.read(said))
         whole = theirs(ids, valid.long(), decoder_input_ids=said).last_hidden_state
     assert_close(ours, whole, rtol=1e-5, atol=1e-5)
+    assert_close(model.embed.weight[: len(soke.text)], theirs.shared.weight)  # the output layer's
     again = rivals.untrained(mine, "soke_mbart_alone", "csl", 1).model.state_dict()
     same = [n for n, x in model.state_dict().items() if torch.equal(x, again[n])]
     assert {n for n in again if n.startswith("stack.")} <= set(same) < again.keys()
