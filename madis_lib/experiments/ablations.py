@@ -19,6 +19,7 @@ from madis_lib.experiments import embedding, gates, protocols, reconstruction
 from madis_lib.experiments.evaluate import Reference, score
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
+from madis_lib.presets import TrainConfig
 from madis_lib.train import one_thread
 
 CORPUS = "csl"  # of all the paper's ablations
@@ -234,13 +235,24 @@ def measured(suite: Suite, row: Row, seed: int, true_lengths: bool = False) -> R
             "all": sum(x.numel() for x in system.model.parameters()),
             "fusion": sum(x.numel() for x in system.model.fusion.parameters()),
         }
+        on_all, on_one = (
+            counted(suite, suite.corpora, p.pretrain),
+            counted(suite, (corpus,), p.finetune),
+        )
         updates = {
-            "pretraining": p.pretrain.updates if p.method.levels else 0,
-            "finetuning": p.finetune.updates,
+            "pretraining": on_all.updates if p.method.levels else 0,
+            "finetuning": on_one.updates,
         }
         return {"scores": scores, "sentences": len(signed), "parameters": count, "updates": updates}
 
     return suite.store.run(f"row-{corpus}", config, ("sampler", "metrics", "signworld"), work)
+
+
+def counted(suite: Suite, corpora: Sequence[str], config: TrainConfig) -> TrainConfig:
+    """With the number of updates that its epochs, if any, take on the training sentences."""
+    if config.epochs is None:
+        return config
+    return config.counted(sum(len(suite.texts(c, "train")) for c in corpora))
 
 
 def reference(suite: Suite, corpus: str) -> Reference:

@@ -57,7 +57,7 @@ def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
         paces = tuple(k for system, k in ROWS.values() if system == SYSTEM)
         return _madis(suite, corpus, paces, paces[2:], (0.5,))
     seed = suite.preset.seeds[0]
-    madis, mdlm = (rivals.masked(suite, key, seed) for key in ("madis", MDLM))
+    madis, mdlm = (rivals.masked(suite, key, corpus, seed) for key in ("madis", MDLM))
     paces = sweep.TOKENS_PER_STEP
     return [
         *_madis(madis, corpus, paces, paces, (0.5, 0.9)),

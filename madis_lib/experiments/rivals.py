@@ -206,7 +206,7 @@ def _fit(
 def trained(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     """Training of a row for one corpus, with the budget of a row of the ablations."""
     if key in MASKED:
-        return masked(suite, key, seed).finetuned(corpus)
+        return masked(suite, key, corpus, seed).finetuned(corpus)
     return _stage(suite, key, corpus, seed)
 
 
@@ -215,20 +215,26 @@ def pretrained(suite: Suite, key: str, seed: int) -> Run:
     return _stage(suite, key, None, seed)
 
 
-def masked(suite: Suite, key: str, seed: int) -> Suite:
-    """The variant that is a masked row; without pretraining all updates are in its one training."""
+def masked(suite: Suite, key: str, corpus: str, seed: int) -> Suite:
+    """The variant that is a masked row of a corpus; without pretraining all updates are in its one
+    training.
+    """
     found = suite.row(True, seed, **MASKED[key])
     if found.preset.method.levels:
         return found
     p = found.preset
-    updates = p.pretrain.updates + p.finetune.updates
-    return found.variant(replace(p, finetune=replace(p.finetune, updates=updates)), seed)
+    on_all, on_one = (
+        ablations.counted(suite, suite.corpora, p.pretrain),
+        ablations.counted(suite, (corpus,), p.finetune),
+    )
+    updates = on_all.updates + on_one.updates
+    return found.variant(replace(p, finetune=replace(on_one, updates=updates)), seed)
 
 
 def system(suite: Suite, key: str, corpus: str, seed: int) -> System:
     """A trained row."""
     if key in MASKED:
-        found = masked(suite, key, seed).system(corpus)
+        found = masked(suite, key, corpus, seed).system(corpus)
         if key == "madis":
             return found
         return MDLMSystem(found.tokenizer, found.text, found.model, found.steps)
@@ -274,7 +280,7 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
             "scores": scores,
             "sentences": len(signed),
             "parameters": {"all": sum(x.numel() for x in made.model.parameters())},
-            "updates": updates(suite, key, seed),
+            "updates": updates(suite, key, corpus, seed),
             "generated": [t.tolist() for t in tokens],
         }
 
@@ -283,11 +289,16 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     )
 
 
-def updates(suite: Suite, key: str, seed: int) -> dict[str, int]:
+def updates(suite: Suite, key: str, corpus: str, seed: int) -> dict[str, int]:
     """Of the two stages; the MDLM baseline takes all in the second."""
-    p = (masked(suite, key, seed) if key in MASKED else suite.row(True, seed)).preset
-    pretraining = p.pretrain.updates if p.method.levels else 0
-    return {"pretraining": pretraining, "finetuning": p.finetune.updates}
+    row = masked(suite, key, corpus, seed) if key in MASKED else suite.row(True, seed)
+    p = row.preset
+    return {
+        "pretraining": ablations.counted(suite, suite.corpora, p.pretrain).updates
+        if p.method.levels
+        else 0,
+        "finetuning": ablations.counted(suite, (corpus,), p.finetune).updates,
+    }
 
 
 def bounds(suite: Suite, corpus: str) -> Run:

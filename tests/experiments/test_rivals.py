@@ -53,14 +53,31 @@ def test_madis_is_the_row_that_the_ablations_share(suite, runs):
 
 
 def test_the_mdlm_baseline_has_nothing_that_madis_adds(suite):
-    variant = rivals.masked(suite, "mdlm", 0)
+    variant = rivals.masked(suite, "mdlm", "csl", 0)
     method = variant.preset.method
     assert method.levels == () and method.checkpoints == () and method.alpha == 0
     assert variant.system(CORPUS).model.config.fusion == "average"
     assert not variant.pretrained.result["history"]
-    other = rivals.masked(suite.named, "mdlm_all", 0)
+    other = rivals.masked(suite.named, "mdlm_all", "csl", 0)
     assert other.pretrained.key == suite.named.row(True, 0, levels=("sign",)).pretrained.key
     assert other.preset.finetune.updates < variant.preset.finetune.updates
+
+
+def test_epochs_too_are_shared_out_equally(suite):
+    """As at ``paper``: 3 epochs on all corpora and 2 on one are as many updates for MDLM."""
+    p = suite.preset
+    longer = replace(
+        p, pretrain=replace(p.pretrain, epochs=3), finetune=replace(p.finetune, epochs=2),
+        row_pretrain=None, row_finetune=None,
+    )  # fmt: skip
+    mine = Suite(longer, suite.store.root.parent)
+    every, csl = (sum(len(mine.texts(c, "train")) for c in of) for of in (mine.corpora, ("csl",)))
+    stages = -(-3 * every // p.pretrain.batch_size), -(-2 * csl // p.finetune.batch_size)
+    madis, mdlm = (rivals.updates(mine, key, "csl", 0) for key in ("madis", "mdlm"))
+    assert tuple(madis.values()) == stages and tuple(mdlm.values()) == (0, sum(stages))
+    assert rivals.updates(mine, "soke_qwen3", "csl", 0) == madis
+    trained = rivals.masked(mine, "mdlm", "csl", 0).preset.finetune
+    assert (trained.updates, trained.epochs) == (sum(stages), None)
 
 
 def test_rows_of_one_seed_begin_alike_with_and_without_a_dictionary(suite):
