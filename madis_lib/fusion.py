@@ -77,7 +77,14 @@ class MixtureOfParts(ProjectedParts):
         Ours: what of an embedding comes from a part.  A weight alone does not say it, for E_p are
         not equally long.
         """
-        size = self.gate_weights(codes) * self.part_embeddings(codes).norm(dim=-1)
+        return self._shared(self.gate_weights(codes), codes)
+
+    def even_shares(self, codes: Tensor) -> Tensor:
+        """:meth:`shares` if all weights were 1/3: what the lengths of E_p do without the gate."""
+        return self._shared(torch.ones(()), codes)
+
+    def _shared(self, weights: Tensor, codes: Tensor) -> Tensor:
+        size = weights * self.part_embeddings(codes).norm(dim=-1)
         return size / size.sum(-1, keepdim=True)
 
     def forward(self, codes: Tensor) -> Tensor:

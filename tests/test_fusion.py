@@ -37,6 +37,8 @@ def test_a_parts_share_of_the_embedding_grows_with_its_vectors():
     before = mixture.shares(codes)
     size = mixture.gate_weights(codes) * mixture.part_embeddings(codes).norm(dim=-1)
     torch.testing.assert_close(before, size / size.sum(-1, keepdim=True))
+    lengths = mixture.part_embeddings(codes).norm(dim=-1)
+    torch.testing.assert_close(mixture.even_shares(codes), lengths / lengths.sum(-1, keepdim=True))
     with torch.no_grad():
         mixture.fc[1].weight *= 2  # the gate sees the codes, not this
     odds = [x[..., 1] / (1 - x[..., 1]) for x in (before, mixture.shares(codes))]

@@ -30,7 +30,7 @@ KINDS = {
     "symmetric": "two-handed, symmetric",
     "base": "two-handed, base hand",
 }
-OF = ("weights", "shares")
+OF = ("weights", "shares", "even_shares")
 CATEGORIES = {"left": ("left",), "right": ("right",), "two": ("symmetric", "base")}
 
 
@@ -46,6 +46,7 @@ class SignToken:
     frame: int  # where it is held
     weights: np.ndarray  # [n, 3]
     shares: np.ndarray  # [n, 3], of MixtureOfParts.shares
+    even_shares: np.ndarray  # [n, 3]
     ruled: str  # "left", "right", "two" or "none", by the wrists
 
 
@@ -74,7 +75,10 @@ def signs(suite: Suite, corpus: str) -> list[SignToken]:
         truth = truths[index]
         with torch.no_grad():
             triples = torch.as_tensor(codes)
-            weights, shares = fusion.gate_weights(triples).numpy(), fusion.shares(triples).numpy()
+            weights, shares, even = (
+                of(triples).numpy()
+                for of in (fusion.gate_weights, fusion.shares, fusion.even_shares)
+            )
         raised = wrists_raised(body, clip)
         scale = len(clip) / truth["frames"]  # a clip longer than the canvas was sampled
         for (gloss, a, b), hands in zip(truth["timeline"], truth["handedness"], strict=True):
@@ -84,8 +88,10 @@ def signs(suite: Suite, corpus: str) -> list[SignToken]:
             frame = min(round(scale * (a + 0.8 * (b - a))), len(clip) - 1)
             ruled = by_rule(raised[FRAMES_PER_TOKEN * start : FRAMES_PER_TOKEN * end])
             found.append(
-                SignToken(gloss, kind, index, start, end, frame, weights[start:end],
-                          shares[start:end], ruled)
+                SignToken(
+                    gloss, kind, index, start, end, frame,
+                    weights[start:end], shares[start:end], even[start:end], ruled,
+                )
             )  # fmt: skip
     return found
 
@@ -128,7 +134,7 @@ def measured(suite: Suite, corpus: str) -> Run:
     """Mean gate weights of every sign of the test set (Table 5), and shares of its embeddings.
 
     The result holds, sign by sign, ``truth`` and ``rule`` (left, right, two; the rule also none),
-    ``weights`` and ``shares`` (body, left, right) and the ``sentence`` it is in.
+    ``weights``, ``shares`` and ``even_shares`` (body, left, right) and the ``sentence`` it is in.
     """
     config = {"system": suite.named.finetuned(corpus), "corpus": corpus, "of": OF,
               "body": bodies.load().fingerprint()}  # fmt: skip
@@ -137,8 +143,7 @@ def measured(suite: Suite, corpus: str) -> Run:
         found = signs(suite, corpus)
         return {
             "truth": [category(s.kind) for s in found], "rule": [s.ruled for s in found],
-            "weights": [s.weights.mean(0).tolist() for s in found],
-            "shares": [s.shares.mean(0).tolist() for s in found],
+            **{of: [getattr(s, of).mean(0).tolist() for s in found] for of in OF},
             "sentence": [s.sentence for s in found],
         }  # fmt: skip
 
@@ -157,7 +162,7 @@ def estimate(
     Args:
         runs: of :func:`measured` by seed, on the same sentences.
         hand: "left", "right" or "two"; ``by`` SignWorld's "truth" or the paper's "rule".
-        of: the gate's "weights", which the paper prints, or "shares" of the embedding.
+        of: the gate's "weights", which the paper prints, or a kind of shares of the embedding.
     """
     columns = []
     for run in runs.values():

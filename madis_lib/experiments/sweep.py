@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from madis_lib import body as bodies
-from madis_lib import fast_sampler, metrics
+from madis_lib import fast_sampler, metrics, sampler
 from madis_lib.experiments.evaluate import SYSTEM, score
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite, encode
@@ -73,6 +73,30 @@ def madis(
     stages = len(method.checkpoints) + 1
     possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
     return Contestant(name, suite.named.finetuned(corpus), load, possible, size)
+
+
+def madis_plain(suite: Suite, corpus: str, wanted: Sequence[int], name: str) -> Contestant:
+    """MaDiS by the plain sampler: the same tokens, and nothing made faster, as a rival's step is.
+
+    Of ``wanted`` the numbers of tokens a step that leave a step to every stage.
+    """
+    fast, method = madis(suite, corpus, wanted), suite.preset.method
+    size = suite.preset.model.max_tokens
+
+    def load() -> Sign:
+        system = suite.system(corpus)
+
+        def sign(sentence: str, k: int) -> np.ndarray:
+            text = encode_texts(system.text, [sentence])
+            return _tokens(
+                sampler.generate(
+                    system.model, *text, -(-size // k), method.checkpoints, method.layout
+                )
+            )
+
+        return sign
+
+    return replace(fast, name=name, load=load)
 
 
 def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:

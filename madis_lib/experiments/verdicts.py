@@ -28,7 +28,7 @@ p-values: p_for, small when the sum is positive, and p_against, small when it is
 A missing effect cannot be shown for an ordering: the paper names no size below which a difference
 does not count, so "no difference seen" stays inconclusive.
 
-**What never gets a verdict of these two.**  Comparisons (Better, Close, Ratio, GainShare) with
+**What never gets a verdict of these two.**  What trainings learnt, compared or as a number, with
 fewer than 5 seeds, in either direction: the luck of a training is then not known well enough.
 (Of speed alone one training is enough: how fast a model is does not hang on its weights.)
 Smoke-sized runs.  A claim of which some rows or columns were not measured may be refuted by those
@@ -54,7 +54,6 @@ Verdict = Literal[
 MIN_SEEDS = 5
 ALPHA = 0.025  # one-sided, each way
 SPEED_UNITS = ("tokens/s", "s per 100")
-COMPARES_TRAININGS = (paper.Better, paper.Close, paper.Ratio, paper.GainShare)
 
 
 class Evidence(Protocol):
@@ -266,15 +265,16 @@ def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
     found = _shown(found, max(compared, key=lambda c: c.p_for))
     if evidence.smoke:
         return replace(found, reason=f"Smoke size, no verdict; {found.direction}.")
-    if seeds < MIN_SEEDS and isinstance(rule, COMPARES_TRAININGS) and not _of_speed(rule):
+    if seeds < MIN_SEEDS and not _of_speed(rule):
         few = f"{seeds} seed{'s' if seeds > 1 else ''}, a verdict needs {MIN_SEEDS}"
         return replace(found, reason=f"{few}; {found.direction}.")
     return replace(found, p_for=for_, p_against=against)
 
 
-def _of_speed(rule: paper.Better | paper.Close | paper.Ratio | paper.GainShare) -> bool:
-    artefact = paper.ARTEFACTS[rule.artefact]
-    return all(artefact.column(column).unit in SPEED_UNITS for column in rule.columns)
+def _of_speed(rule: paper.Rule) -> bool:
+    artefact = paper.ARTEFACTS[rule.artefact]  # type: ignore[union-attr]
+    columns = (rule.column,) if isinstance(rule, paper.Bound) else rule.columns  # type: ignore[union-attr]
+    return all(artefact.column(column).unit in SPEED_UNITS for column in columns)
 
 
 def _p_values(compared: Sequence[Comparison], incomplete: bool) -> tuple[float, float]:

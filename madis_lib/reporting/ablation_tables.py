@@ -221,7 +221,7 @@ def gate_weights(suite: Suite, of: str = "weights") -> pd.DataFrame:
     """Table 5: mean gate weights by which hand signs, as SignWorld knows it and by the wrist rule.
 
     Columns: preset, by, hand, part, seeds, n (signs of one seed), estimate, low, high, reported.
-    With ``of`` "shares", ours: what of the embeddings comes from a part (``fusion``).
+    With ``of`` "shares" or "even_shares", ours: what of the embeddings comes from a part (``fusion``).
     """
     runs = ablations.by_seed(suite, ablations.gated)
     rows = []
@@ -244,6 +244,16 @@ def gate_weights(suite: Suite, of: str = "weights") -> pd.DataFrame:
                     )
                 )
     return pd.DataFrame(rows)
+
+
+def gate_shares(suite: Suite) -> pd.DataFrame:
+    """Beside Table 5, ours: what each part adds to the embedding, and would by a gate of 1/3 each.
+
+    Columns of :func:`gate_weights`, with ``gate`` ("trained" or "even").
+    """
+    kinds = {"trained": "shares", "even": "even_shares"}
+    found = [gate_weights(suite, of).assign(gate=gate) for gate, of in kinds.items()]
+    return pd.concat(found, ignore_index=True)
 
 
 def reconstruction_errors(suite: Suite) -> pd.DataFrame:
@@ -295,7 +305,7 @@ def write(suite: Suite, folder: Path) -> None:
             write_table(found, folder)
     for name, found in (
         ("table5", gate_weights(suite)),
-        ("table5-shares", gate_weights(suite, "shares")),
+        ("table5-shares", gate_shares(suite)),
         ("fig8", reconstruction_errors(suite)),
     ):
         if not found.empty:

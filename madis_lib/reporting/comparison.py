@@ -80,7 +80,8 @@ def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
     if estimate is None:
         return None
     gap = scored.contrast({"madis": sign, row: -sign}, metric)
-    if gap is not None and row != "madis":
+    other_tokens = row == "s_motiongpt" and metric in ("sibleu_body", "sibleu_hands")
+    if gap is not None and row != "madis" and not other_tokens:
         low, high = gap.interval()[1:]
         better = tables.MARK[True if low > 0 else False if high < 0 else None]
     return estimate.interval()._asdict() | {"madis_better": better}

@@ -235,9 +235,10 @@ def _ablations(suite: Suite, folder: Path) -> str:
             (
                 "<p>A weight multiplies a projected code vector, and these are not equally long: what a "
                 "part adds to the embedding is their product. So here is each part's share of the "
-                "lengths added up (ours, not the paper's).</p>"
+                "lengths added up, by the trained gate and by an even one, 1/3 each (ours, not the "
+                "paper's).</p>"
             ),
-            _table(ablation_tables.gate_weights(suite, "shares").drop(columns="preset")),
+            _table(ablation_tables.gate_shares(suite).drop(columns="preset")),
         ]
     rebuilt = ablation_tables.reconstruction_errors(suite)
     if not rebuilt.empty:

@@ -303,8 +303,8 @@ def test_gate_weights_by_hand_are_shares(suite):
     share = gates.estimate(runs, {"left": 1}, hand, of="shares")
     chosen = np.array(run.result["truth"]) == hand
     assert share.mean == pytest.approx(np.array(run.result["shares"])[chosen, 1].mean())
-    table = ablation_tables.gate_weights(suite, "shares")
-    assert "reported" not in table and len(table) == len(ablation_tables.gate_weights(suite))
+    table = ablation_tables.gate_shares(suite)
+    assert "reported" not in table and len(table) == 2 * len(ablation_tables.gate_weights(suite))
     assert gates.estimate({}, {"left": 1}, hand) is None
 
 

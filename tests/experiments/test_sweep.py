@@ -50,6 +50,13 @@ def test_a_system_that_stops_at_the_end_counts_no_canvas(suite):
     assert found[1]["scores"]["bleu"]["body"] != found[0]["scores"]["bleu"]["body"]
 
 
+def test_the_plain_sampler_signs_the_same(suite):
+    systems = [sweep.madis(suite, "csl", (4,)), sweep.madis_plain(suite, "csl", (4, 99), "plain")]
+    fast, plain = sweep.steps_sweep(suite, "csl", systems).result["points"]
+    assert plain["system"] == "plain" and plain["places"] == fast["places"]
+    assert plain["tokens"] == fast["tokens"] and plain["scores"]["bleu"] == fast["scores"]["bleu"]
+
+
 def test_the_figure_shows_what_the_table_holds(suite):
     efficiency.swept(suite, "csl")
     found = speed_tables.frame(suite)

@@ -102,10 +102,10 @@ def test_printed_numbers_are_for_real_data(value, expected):
     assert verdict(MATCHES, Made(cells(sign=value))) == "needs real data"
 
 
-@pytest.mark.parametrize("claim", [BETTER, CLOSE, RATIO, SHARE])
+@pytest.mark.parametrize("claim", [BETTER, CLOSE, RATIO, SHARE, BOUND])
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test_few_seeds_give_no_verdict_but_a_direction(claim, seeds):
-    found = cells(none=10, sign=10 if claim is CLOSE else 14, latent=90)
+    found = cells(none=10, sign={CLOSE: 10, BOUND: 30}.get(claim, 14), latent=90)
     judged = judge([claim], Made(found, seeds=seeds, spread=1e-6))[0]
     assert (judged.verdict, judged.seeds, judged.p_for) == ("inconclusive", seeds, None)
     assert f"{seeds} seed" in judged.reason and "paper's side" in judged.reason

@@ -17,8 +17,8 @@ from madis_lib.reporting.figures import style
 from madis_lib.reporting.figures.examples import example_corpus, median_example
 from madis_lib.systems.madis import encode_texts
 
-MARKERS = "osD^vPX<>"
-SERIES = (*style.SERIES, style.INK, style.FAINT, "#6a3d9a")
+MARKERS = "osD^vPX<>*"
+SERIES = (*style.SERIES, style.INK, style.FAINT, "#6a3d9a", "#8c510a")
 
 
 @style.styled
