@@ -62,8 +62,12 @@ def reproduce(
     from madis_lib.reporting import reproduce as run
     from madis_lib.train import OutOfTimeError
 
+    if min(seeds or (0,)) < 0:
+        raise ValueError(f"--seeds are {seeds}: give whole numbers from 0")
+    if max_minutes is not None and max_minutes <= 0:
+        raise ValueError(f"--max-minutes is {max_minutes:g}: give a number above 0")
     if dry_run:
-        for line in run.dry_run(preset, HOME, reports, data, protocol, only, seeds):
+        for line in run.dry_run(preset, HOME, reports, data, protocol, only, seeds, force):
             print(line)
         return
     until = None if max_minutes is None else time.time() + 60 * max_minutes

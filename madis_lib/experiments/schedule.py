@@ -10,7 +10,7 @@ from typing import Any
 from madis_lib import train
 from madis_lib.experiments import registry, workers
 from madis_lib.experiments.registry import Step
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import RESULT, Run
 from madis_lib.experiments.suite import Suite
 
 
@@ -23,10 +23,13 @@ class Planned:
     done: bool
     begun: bool
     seconds: float | None  # that a run of this name takes; None: none was made yet
+    kept: bool = False  # done, and only its result is here, beside the report
 
     @property
     def state(self) -> str:
-        return "done" if self.done else "begun" if self.begun else "to do"
+        if self.done:
+            return "kept" if self.kept else "done"
+        return "begun" if self.begun else "to do"
 
 
 def plan(
@@ -56,7 +59,8 @@ def plan(
         store = suite.store.beside(run.folder.parent.name)
         seconds = store.expected_seconds(run.name) or (elsewhere or {}).get(run.name)
         begun, done = (run.folder / "config.json").exists(), store.find(run.folder) is not None
-        found[step.title] = Planned(step, run, done, begun, seconds)
+        kept = done and not (run.folder / RESULT).exists()
+        found[step.title] = Planned(step, run, done, begun, seconds, kept)
     if not only:
         return list(found.values())
     # a result that was kept needs nothing made again; but processes that train together all go

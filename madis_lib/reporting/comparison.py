@@ -32,7 +32,8 @@ NOTE = (
     "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated: "
     "the interval of the difference, paired by seed and sentence and not corrected for the number of "
     "comparisons; the scoreboard's verdicts are. Updates: on all corpora + on this one; every row has as many in all, and the same "
-    "batch, but the MDLM baseline has them all on this corpus. SiBLEU of S-MotionGPT is of its one "
+    "batch, but the MDLM baseline has them all on this corpus. Learning rates are those found for "
+    "MaDiS. SiBLEU of S-MotionGPT is of its one "
     "stream, and not comparable with that of three; re-tokenised SiBLEU is, which encodes the motion "
     "of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
 )

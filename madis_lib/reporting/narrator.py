@@ -71,10 +71,18 @@ def show_plan(planned: list[Planned]) -> list[str]:
     shown = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}" for a, b, c in lines]
     seconds, unknown = schedule.remaining(planned)
     left = sum(not p.done for p in planned)
-    told = f"{left} of {len(planned)} to make, about {duration(seconds)}"
+    told = f"{left} of {len(planned)} to make"
+    if unknown < left:
+        told += f", about {duration(seconds)}"
     if unknown:
-        told += f" and {unknown} that were never timed here"
-    return [*shown, told if left else f"all {len(planned)} are done"]
+        told += f"{' and' if unknown < left else ','} {unknown} that were never timed here"
+    if not left:
+        told = f"all {len(planned)} are done"
+    if kept := sum(p.kept for p in planned):
+        told += (
+            f"; of {kept} only the results are here, kept with the report (--force makes them anew)"
+        )
+    return [*shown, told]
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     if force:
         for p in schedule.plan(suite, only, seeds):
-            if p.run is not None and (not only or set(p.step.serves) & set(only)):
+            if p.run is not None and _is_asked_for(p, only):
                 suite.store.beside(p.run.folder.parent.name).forget(p.run)
     introduce(suite, home)
     planned = schedule.plan(suite, only, seeds, measured_before(folder))
@@ -161,11 +161,23 @@ def dry_run(
     protocol: ProtocolName = "paper",
     only: Collection[str] = (),
     seeds: Collection[int] | None = None,
+    force: bool = False,
 ) -> list[str]:
     """What :func:`reproduce` would make, line by line, and how long it would take."""
     suite = open_suite(preset, home, reports, data, protocol)
     before = measured_before(report_folder(preset, reports, data, protocol))
-    return show_plan(schedule.plan(suite, only, seeds, before))
+    planned = schedule.plan(suite, only, seeds, before)
+    if force:
+        planned = [
+            replace(p, done=False, begun=False, kept=False) if _is_asked_for(p, only) else p
+            for p in planned
+        ]
+    return show_plan(planned)
+
+
+def _is_asked_for(planned: Planned, only: Collection[str]) -> bool:
+    """By name, and not as what another one needs."""
+    return not only or bool(set(planned.step.serves) & set(only))
 
 
 def open_suite(

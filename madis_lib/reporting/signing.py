@@ -103,7 +103,9 @@ def read_world(folder: Path) -> World:
     """What ``provenance.json`` of a checkpoint folder says; ValueError or FileNotFoundError."""
     path = folder / "provenance.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no checkpoint here; give its folder with --checkpoint")
+        raise FileNotFoundError(
+            f"{path}: no checkpoint here; --checkpoint takes a folder as tools/ship_checkpoint.py writes it"
+        )
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         signs, seed = int(about["signs"]), int(about.get("seed", 0))

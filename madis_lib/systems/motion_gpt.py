@@ -31,6 +31,7 @@ CARD = Card(
         "a tag names the task, text to motion or motion to text; no templates, no motion prediction",
         "trained on both tasks and all corpora, then to sign one corpus, as MaDiS is",
         "a sentence has at least one sign",
+        "it draws its tokens, at temperature 1, as its authors do; all other rows are greedy",
     ),
 )
 

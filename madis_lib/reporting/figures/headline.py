@@ -43,7 +43,6 @@ def headline(suite: Suite) -> Figure:
             axes.set_yticks(range(len(systems)), systems if column == 0 else [""] * len(systems))
             axes.get_yticklabels()[0].set(fontweight="bold", color=style.ACCENT)
             axes.set_ylim(len(systems) - 0.5, -0.5)
-            axes.set_xlim(0, None)
             axes.grid(axis="x")
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0)
@@ -52,6 +51,9 @@ def headline(suite: Suite) -> Figure:
             axes.set_xlabel(f"{m.label}{unit}, {'lower' if m.better < 0 else 'higher'} is better")
             if row == 0:
                 axes.set_title(suite.corpus_name(corpus))
+    for axes in grid[:, 0]:  # of a whole row, after all of it is drawn
+        right = axes.get_xlim()[1]
+        axes.set_xlim(-0.02 * right, right)
     rows = [
         r for c in suite.corpora for r in measured[c].to_dict("records") if r["metric"] in metrics
     ]
@@ -73,6 +75,6 @@ def headline_sentence(suite: Suite) -> str:
         )
         told.append(f"{name} {wins} of {len(beaten)}")
     return (
-        "Against its own signing of another sentence (shuffled text) it is better, with a 95 % "
+        "Against its own signing of another sentence (shuffled text) MaDiS is better, with a 95 % "
         f"interval off zero, on this many metrics: {'; '.join(told)}."
     )
