@@ -31,8 +31,8 @@ does not count, so "no difference seen" stays inconclusive.
 **What never gets a verdict of these two.**  What trainings learnt, compared or as a number, with
 fewer than 5 seeds, in either direction: the luck of a training is then not known well enough.
 (Of speed alone one training is enough: how fast a model is does not hang on its weights.)
-Smoke-sized runs.  A claim of which some rows or columns were not measured may be refuted by those
-that were, but not reproduced.
+Smoke-sized runs.  A claim of which some rows or columns were not measured, or with fewer seeds, may
+be refuted by the others, but not reproduced.
 
 The other verdicts: *derived*, arithmetic that comes out; *needs real data* and *needs people*,
 whatever was measured on synthetic signing; *not measured yet*.
@@ -256,16 +256,18 @@ def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
         reason = "Nothing was measured for it yet."
         return Judgement(claim, "not measured yet", reason, told, missing=tuple(missing))
     missing = list(dict.fromkeys(missing))
-    for_, against = _p_values(compared, bool(missing))
-    seeds = min(c.seeds for c in compared)
+    enough = [c for c in compared if c.seeds >= MIN_SEEDS or _of_speed(rule)]
+    incomplete = bool(missing) or len(enough) < len(compared)
+    for_, against = _p_values(enough or compared, incomplete)
+    seeds = min(c.seeds for c in enough or compared)
     found = Judgement(
-        claim, "inconclusive", "", told, direction=_direction(compared), seeds=seeds,
+        claim, "inconclusive", "", told, direction=_direction(compared, len(enough)), seeds=seeds,
         comparisons=tuple(compared), missing=tuple(missing),
     )  # fmt: skip
-    found = _shown(found, max(compared, key=lambda c: c.p_for))
+    found = _shown(found, max(enough or compared, key=lambda c: c.p_for))
     if evidence.smoke:
         return replace(found, reason=f"Smoke size, no verdict; {found.direction}.")
-    if seeds < MIN_SEEDS and not _of_speed(rule):
+    if not enough:
         few = f"{seeds} seed{'s' if seeds > 1 else ''}, a verdict needs {MIN_SEEDS}"
         return replace(found, reason=f"{few}; {found.direction}.")
     return replace(found, p_for=for_, p_against=against)
@@ -292,7 +294,8 @@ def _decided(found: Judgement) -> Judgement:
         held = f"All {n} comparisons hold" if n > 1 else "It holds"
         reason = f"{held}, p = {found.p_for:.2g} after Holm."
         return replace(found, verdict="reproduced", reason=reason)
-    worst = min(found.comparisons, key=lambda c: c.p_against)
+    decide = [c for c in found.comparisons if found.seeds is None or c.seeds >= found.seeds]
+    worst = min(decide, key=lambda c: c.p_against)
     if found.p_against <= ALPHA:
         reason = (
             f"Fails for {worst.about} in {worst.column}, p = {found.p_against:.2g} after "
@@ -312,9 +315,10 @@ def _shown(found: Judgement, by: Comparison) -> Judgement:
     return replace(found, ours=ours, estimate=by.estimate, low=by.low, high=by.high)
 
 
-def _direction(compared: Sequence[Comparison]) -> str:
+def _direction(compared: Sequence[Comparison], enough: int) -> str:
     held = sum(c.holds for c in compared)
-    return f"{held} of {len(compared)} comparisons on the paper's side"
+    told = f"{held} of {len(compared)} comparisons on the paper's side"
+    return told + (f", {enough} with {MIN_SEEDS} seeds" if 0 < enough < len(compared) else "")
 
 
 # --- what the paper prints ---------------------------------------------------------------------

@@ -112,6 +112,23 @@ def test_few_seeds_give_no_verdict_but_a_direction(claim, seeds):
     assert verdict(claim, Made(found, seeds=5, spread=1e-6)) == "reproduced"
 
 
+@pytest.mark.parametrize("gap, expected", [(-3, "not reproduced"), (3, "inconclusive")])
+def test_columns_with_fewer_seeds_can_neither_refute_nor_complete_a_claim(gap, expected):
+    """r1 has five seeds, DTW-JPE one, which is clearly against the claim."""
+
+    class Uneven(Made):
+        def contrast(self, artefact, weights, column):
+            self.seeds = 5 if column == COLUMN else 1
+            if column != COLUMN:
+                return metrics.nested_estimate([9.0], np.full((1000, 1), 9.0) + SPREAD[0], 200)
+            return super().contrast(artefact, weights, column)
+
+    both = claim(paper.Better("table2", "sign", ("none",), (COLUMN, "csl.dtw_body")))
+    judged = judge([both], Uneven(cells(sign=31 + gap, none=31)))[0]
+    assert (judged.verdict, judged.seeds) == (expected, 5)
+    assert judged.ours.startswith(COLUMN) and len(judged.comparisons) == 2
+
+
 @pytest.mark.parametrize("faster, expected", [(1.5, "reproduced"), (1.2, "not reproduced")])
 def test_of_speed_one_training_is_enough(faster, expected):
     """Its interval is of the sentences, whose times were measured side by side."""
