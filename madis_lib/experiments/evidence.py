@@ -60,7 +60,7 @@ class Measured:
     def _numbers(self) -> dict[str, Any]:
         """Those that need no training, computed once: among them is a timing."""
         return self.suite.store.run(
-            "computed", {}, ("metrics", "sampler"),
+            "computed", {"noise": computed.NOISE}, ("metrics", "sampler"),
             lambda _: {claim: computed.value(claim) for claim in computed.COMPUTED},
         ).result  # fmt: skip
 

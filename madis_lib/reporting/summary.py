@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from madis_lib import paper
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.reporting import figures, scoreboard
@@ -63,7 +64,8 @@ def _claims(folder: Path) -> list[str]:
         scoreboard.HOW,
     ]
     elsewhere = ("needs real data", "needs people", "not measured yet")
-    for artefact in dict.fromkeys(claim["artefact"] for claim in found["claims"]):
+    order = [scoreboard.artefact_of(claim) for claim in paper.CLAIMS]  # claims.json sorts by id
+    for artefact in dict.fromkeys(order):
         tested = [
             c
             for c in found["claims"]

@@ -200,7 +200,7 @@ ALL = (
         "When do temporal checkpoints help?",
         "Not in the paper. Table 3's first and fourth row, trained or sampled under other conditions, "
         "one changed at a time; the last two groups divide the test set of the first. Filled marks: "
-        "the 95 % interval over seeds and sentences is off zero (not corrected for their number); "
+        "the 95 % interval over five seeds and sentences is off zero (not corrected for their number); "
         "green circles where checkpoints help, orange squares where they harm. Ticks: single seeds.",
         runs=conditions.finished,
     ),

@@ -9,6 +9,7 @@ from madis_lib.experiments import utc_map as conditions
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import Suite
 from madis_lib.experiments.utc_map import Point
+from madis_lib.experiments.verdicts import MIN_SEEDS
 from madis_lib.reporting.figures import style
 
 SHOWN = ("gloss_error", "sibleu_hands", "dtw_hands")
@@ -16,7 +17,10 @@ SHOWN = ("gloss_error", "sibleu_hands", "dtw_hands")
 
 @style.styled
 def utc_map(suite: Suite) -> Figure:
-    """With minus without checkpoints, a row a condition; ValueError where nothing was measured."""
+    """With minus without checkpoints, a row a condition; ValueError where nothing was measured.
+
+    In colour is what is separated from zero with seeds enough for a verdict.
+    """
     import matplotlib.pyplot as plt
 
     points = conditions.differences(suite, SHOWN)
@@ -30,7 +34,12 @@ def utc_map(suite: Suite) -> Figure:
     )  # fmt: skip
     for axes, metric in zip(grid[0], shown, strict=True):
         _draw(axes, metric, [p for p in points if p.metric == metric], rows)
-    labels = [f"{axis}: {label}" if label else axis for axis, label in rows]
+    seeds = {(p.axis, p.label): len(p.estimate.by_seed) for p in points}
+    labels = [
+        (f"{axis}: {label}" if label else axis)
+        + (f" (seeds: {seeds[axis, label]})" if seeds[axis, label] < MIN_SEEDS else "")
+        for axis, label in rows
+    ]
     grid[0][0].set_yticks(range(len(rows)), labels)
     grid[0][0].invert_yaxis()
     found = [
@@ -50,6 +59,7 @@ def _draw(axes: Axes, metric: str, points: list[Point], rows: list[tuple[str, st
     for p in points:
         at, found = rows.index((p.axis, p.label)), p.estimate.interval()
         apart = found.low > 0 or found.high < 0
+        apart = apart and len(p.estimate.by_seed) >= MIN_SEEDS
         helps = found.estimate * m.better > 0
         colour = (style.GOOD if helps else style.BAD) if apart else style.SOFT
         axes.plot([found.low, found.high], [at, at], color=colour, lw=1.6)
