@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from madis_lib import presets
-from madis_lib.experiments import bidirectional, efficiency, evaluate, sweep
+from madis_lib.experiments import ablations, bidirectional, efficiency, evaluate, sweep
 from madis_lib.experiments.contrasts import AVERAGES, ScoredRows
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
@@ -83,7 +83,7 @@ def frame(suite: Suite) -> pd.DataFrame:
         )
         for row in made.result["rows"]:
             about = {
-                "preset": suite.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
+                "preset": ablations.world(suite).preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
                 "seed": suite.seed, "system": row["system"],
                 "tokens_per_step": row["tokens_per_step"], "n": n,
             }  # fmt: skip
