@@ -357,7 +357,7 @@ def contestant(suite: Suite, key: str, corpus: str, seed: int) -> Contestant:
     if not ROWS[key].stack:
         raise ValueError(f"{key!r} has no place in the sweep: only the rows of SOKE have")
     return Contestant(
-        ROWS[key].label, trained(suite, key, corpus, seed),
+        ROWS[key].label, trained(suite.named, key, corpus, seed),
         partial(_signer, suite, key, corpus, seed), (1,),
     )  # fmt: skip
 
