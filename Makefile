@@ -30,7 +30,7 @@ test: env ## Run the test-suite, notebooks included
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-slow: env ## Run the slow tests: killed runs, full sizes, several processes
-	$(BIN)/python -m pytest -m "slow and not gpu" -n auto --dist load --durations 5 $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not gpu" -n auto --dist loadgroup --durations 5 $(ARGS)
 
 lint: env ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

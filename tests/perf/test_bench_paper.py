@@ -22,6 +22,7 @@ def test_every_piece_is_measured(capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("memory")  # never two at once
 def test_full_size_takes_an_update_and_signs():
     """With few text rows, whose number changes no shape but theirs."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")

@@ -27,6 +27,7 @@ print(sum(p.numel() for p in model.parameters()), peak, time.monotonic() - began
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("memory")  # never two at once
 def test_a_full_size_checkpoint_loads(tmp_path):
     """1 GB; loaded in about half a minute with less than 6 GB at once."""
     sizes = Sizes(presets.paper().tokenizer, MODEL)
