@@ -148,7 +148,7 @@ def _auxiliary(
     real = torch.arange(size, device=hidden.device) < batch.lengths[:, None]
     masked = masked[:, :size] & real
     predicted = model.latents(hidden[:, :size])
-    if shown is not None and not shown.all():  # of the rest the decoders get the truth
+    if shown is not None:  # of the rest the decoders get the truth
         predicted = [
             torch.where(shown[:, :size, None], h, F.embedding(batch.codes[..., p], book))
             for p, (h, book) in enumerate(zip(predicted, model.fusion.codebooks, strict=True))
@@ -249,7 +249,9 @@ def finetuning_loss(
     if weighting == "bound":
         weight = utc.bound_weight(t, size, checkpoints, layout, diffusion.T_MIN)
     sign = sign_token_loss(model, hidden, ids, masked, t, valid, valid.sum(1), weight)
-    latent, physical = _auxiliary(model, decoders, hidden, batch, masked, world, shown=shown)
+    latent, physical = _auxiliary(
+        model, decoders, hidden, batch, masked, world, shown=shown if coarse else None
+    )
     eos_share = (masked & (ids[..., 0] == vocab.eos)).sum() / masked.sum().clamp(min=1)
     eos_share = world.weight(masked.sum()) * eos_share
     logs = {"sign": sign, "latent": latent, "physical": physical, "eos_share": eos_share}

@@ -26,7 +26,7 @@ NOTE = (
     "Beside rivals MaDiS is its row of Table 1, trained for as long as they, first seed; SOKE has a KV "
     "cache and stops at its end. Its step is the library's own, and so is that of the plain sampler, by "
     "which the paper's claims are judged; MaDiS without a word behind it has the fast sampler of this "
-    "library. A decoder written as lean is about twice as fast as SOKE's here (madis bench crossover). "
+    "library. A leaner decoder, without a prompt's signs, is timed by madis bench crossover. "
     "One sentence at a time, one CPU thread, CPU time of the signing alone, without the decoder; "
     "settings take turns sentence by sentence. Speeds: medians over sentences [95 % bootstrap "
     "interval]. A token is a triple. Places: all M of the canvas, as the paper's 132 tokens a second "

@@ -8,6 +8,7 @@ earlier ones kept.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,24 +36,24 @@ class Memory:
     encoded: Tensor | None = None  # the prompt as the encoder left it, [B, Lt, d]
 
 
-class Stack(nn.Module):
+class Stack(nn.Module, ABC):
     """Embeddings to hidden states; the prompt ``[B, Lt, d]`` is padded on the right."""
 
     scale = 1.0  # of the embeddings it is given
 
+    @abstractmethod
     def forward(self, prompt: Tensor, valid: Tensor, signs: Tensor) -> Tensor:
         """Hidden states ``[B, L, d]`` of ``signs [B, L, d]``, each of which sees the prompt and those
         before it.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, prompt: Tensor, valid: Tensor) -> Memory:
         """Read the prompt."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, memory: Memory, sign: Tensor) -> Tensor:
         """Hidden state ``[B, 1, d]`` of one more position ``[B, 1, d]``."""
-        raise NotImplementedError
 
 
 class CausalStack(Stack):

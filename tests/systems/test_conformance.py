@@ -264,6 +264,9 @@ def test_each_sentence_ends_by_itself():
     """Sample i says the end at position i + 1; the stack is not asked for more than that."""
 
     class Counter(stacks.Stack):
+        def forward(self, prompt, valid, signs):
+            raise AssertionError("with a cache nothing is read again")
+
         def read(self, prompt, valid):
             return stacks.Memory(valid, stacks.DynamicCache())
 
