@@ -135,18 +135,20 @@ class Tokenizer(nn.Module):
         features: Tensor,
         lengths: Tensor | None = None,
         generator: torch.Generator | None = None,
+        among: Sequence[str] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Smooth L1 of normalised features + 0.02 x the sum of three commitments, and its logs.
 
         Every term is a mean over valid frames: padding changes nothing.  In training mode the
-        call also moves the codebooks.
+        call also moves the codebooks.  With ``among`` only these parts are looked at, and add to the
+        loss what they add among all: to train one after the other is to train all at once.
         """
         target = self.normalise(features)
         x = self._split(target)
-        out = {p: self.vqvaes[p](x[p], lengths, generator) for p in self.parts}
+        out = {p: self.vqvaes[p](x[p], lengths, generator) for p in among or self.parts}
         weight = self._weight(features, lengths)
-        recon = masked_smooth_l1(self._join({p: o.recon for p, o in out.items()}), target, lengths)
-        recon = weight * recon
+        rebuilt = self._join({**x, **{p: o.recon for p, o in out.items()}})
+        recon = weight * masked_smooth_l1(rebuilt, target, lengths)
         commitment = weight * torch.stack([o.commitment for o in out.values()]).sum()
         total = recon + COMMITMENT_WEIGHT * commitment
         logs = {"loss": total, "reconstruction": recon, "commitment": commitment}
@@ -154,7 +156,10 @@ class Tokenizer(nn.Module):
         return total, {name: value.detach() for name, value in logs.items()}
 
     def autoencoder_loss(
-        self, features: Tensor, lengths: Tensor | None = None
+        self,
+        features: Tensor,
+        lengths: Tensor | None = None,
+        among: Sequence[str] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Smooth L1 without the codes: a warm-up that leaves the codebooks untouched.
 
@@ -163,10 +168,14 @@ class Tokenizer(nn.Module):
         """
         target = self.normalise(features)
         x = self._split(target)
-        latents = [self.vqvaes[p].encode_latents(x[p], lengths)[0] for p in self.parts]
         tokens = None if lengths is None else lengths // parts.FRAMES_PER_TOKEN
-        recon = self.decode_latents(latents, tokens)
-        total = self._weight(features, lengths) * masked_smooth_l1(recon, target, lengths)
+        rebuilt = {
+            p: vqvae.decode_latents(vqvae.encode_latents(x[p], lengths)[0], tokens)
+            for p in among or self.parts
+            for vqvae in [self.vqvaes[p]]
+        }
+        recon = masked_smooth_l1(self._join({**x, **rebuilt}), target, lengths)
+        total = self._weight(features, lengths) * recon
         return total, {"reconstruction": total.detach()}
 
     forward = loss  # what a data-parallel wrapper calls

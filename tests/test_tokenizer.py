@@ -267,6 +267,31 @@ def test_a_resumed_run_continues_exactly(tokenizer):
 # --- the whole tokenizer -------------------------------------------------------------------------
 
 
+def test_parts_trained_one_by_one_are_those_trained_at_once(tokenizer):
+    def train(module, among):
+        weights = [w for p in among or module.parts for w in module.vqvaes[p].parameters()]
+        optimiser, losses = torch.optim.AdamW(weights, lr=1e-2), []
+        for update in range(6):
+            x = clips([24, 16, 20], 24, seed=update)
+            given = (x, torch.tensor([24, 16, 20]))
+            if update < 2:
+                loss, _ = module.autoencoder_loss(*given, among)
+            else:
+                loss, _ = module.loss(*given, seeded(update), among)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        return torch.tensor(losses)
+
+    at_once, one_by_one = copy.deepcopy(tokenizer), copy.deepcopy(tokenizer)
+    whole = train(at_once, None)
+    terms = torch.stack([train(one_by_one, (part,)) for part in tokenizer.parts])
+    torch.testing.assert_close(terms.sum(0), whole)
+    mine, theirs = one_by_one.state_dict(), at_once.state_dict()
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
 def test_parts_keep_to_their_columns(tokenizer):
     tokenizer.eval()
     x = clips([16], 16)

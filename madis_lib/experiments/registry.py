@@ -30,6 +30,7 @@ from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
+from madis_lib.parts import PARTS
 
 # MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
 HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
@@ -47,6 +48,7 @@ class Step:
     serves: tuple[str, ...] = ()  # artefacts
     kept: bool = False  # the result is worth keeping without the run
     row: bool = False  # of a table or figure that shows as much as is there
+    part_of: str = ""  # title of the step that only needs this one to be made itself
 
 
 def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
@@ -92,9 +94,16 @@ def _headline(suite: Suite) -> list[Step]:
         return partial(getattr, suite, name)
 
     names = {c: suite.corpus_name(c) for c in suite.corpora}
+    p, sign_tokenizer = suite.preset, "sign tokenizer"
+    vqvaes = {part: f"{sign_tokenizer}, {part}" for part in PARTS}
     return [
         Step("corpus", run("corpus"), partial(_told_corpus, suite)),
-        Step("sign tokenizer", run("tokenizer_run"), _told_training, ("corpus",)),
+        *(
+            Step(title, partial(Suite.trained_vqvae, suite, part, p.tokenizer, p.train_tokenizer),
+                 _told_training, ("corpus",), part_of=sign_tokenizer)
+            for part, title in vqvaes.items()
+        ),
+        Step(sign_tokenizer, run("tokenizer_run"), _told_training, tuple(vqvaes.values())),
         Step("tokens", run("tokens_run"), _told_tokens, ("sign tokenizer",)),
         Step("tokenizer's quality", run("tokenizer_quality"), _told_tokenizer, ("tokens",),
              HEADLINE, True),
@@ -189,9 +198,10 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
         of = " of the rows"
         found = [
             replace(step, title=step.title + of, needs=tuple(n + of for n in step.needs),
-                    serves=(), row=True)
+                    serves=(), row=True, part_of=step.part_of and step.part_of + of)
             for step in (*_headline(world), *_judges(world))
-            if step.title in ("corpus", "sign tokenizer", "tokens", _siclip(embedding.BEST))
+            if "sign tokenizer" in (step.title, step.part_of)
+            or step.title in ("corpus", "tokens", _siclip(embedding.BEST))
         ]  # fmt: skip
     tokens, judge = "tokens" + of, _siclip(embedding.BEST) + of
     for seed in world.preset.seeds if seeds is None else seeds:
@@ -299,7 +309,7 @@ def _utc_map(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
         return []
     world, found = ablations.world(suite), []
     of = "" if world is suite else " of the rows"
-    for seed in world.preset.seeds[: utc_map.SEEDS] if seeds is None else seeds:
+    for seed in world.preset.seeds if seeds is None else seeds:
         start = f"pretraining of the rows, seed {seed}"
         for condition in utc_map.CONDITIONS:
             if condition is utc_map.USUAL:  # is Table 3

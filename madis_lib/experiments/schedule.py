@@ -61,12 +61,12 @@ def plan(
         begun, done = (run.folder / "config.json").exists(), store.find(run.folder) is not None
         kept = done and not (run.folder / RESULT).exists()
         found[step.title] = Planned(step, run, done, begun, seconds, kept)
-    if not only:
-        return list(found.values())
-    # a result that was kept needs nothing made again; but processes that train together all go
-    # through the same steps, whatever one of them finds
+    # what is finished needs nothing made again; but processes that train together all go through
+    # the same steps, whatever one of them finds
     alone = suite.store.world.size == 1
-    finished = [title for title, p in found.items() if p.done and alone]
+    finished = {title for title, p in found.items() if p.done and alone}
+    if not only:
+        return [p for p in found.values() if p.step.part_of not in finished]
     return [found[step.title] for step in registry.chosen(suite, only, seeds, finished)]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from madis_lib import body as bodies
@@ -26,6 +27,7 @@ from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, available, sc
 from madis_lib.experiments.protocols import Protocol
 from madis_lib.experiments.registered import SOURCES
 from madis_lib.experiments.store import CHECKPOINT, Run, Store
+from madis_lib.files import atomic_write
 from madis_lib.metrics import mpjpe_mm
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
@@ -39,6 +41,7 @@ CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
 UTC = ("checkpoints", "layout", "weighting", "coarse")  # of Method: what fine-tuning masks
+VQVAE_FILE = "vqvae.safetensors"  # of a part's run
 REPORTS = "reports"  # beside the runs' home: where results are kept
 
 
@@ -256,25 +259,34 @@ class Suite:
         )
 
     def trained_tokenizer(self, name: str, size: TokenizerConfig, updates: TrainConfig) -> Run:
-        """A sign tokenizer trained on all corpora together; what comes out does not depend on the
-        suite's seed.
+        """A sign tokenizer of VQ-VAEs that were trained one by one."""
+
+        def work(folder: Path) -> dict[str, Any]:
+            tokenizer = self._new_tokenizer(size)
+            histories = []
+            for part in tokenizer.parts:
+                trained = self.trained_vqvae(part, size, updates)
+                tokenizer.vqvaes[part].load_state_dict(load_file(trained.folder / VQVAE_FILE))
+                histories.append(trained.result["history"])
+            if self.store.world.first:
+                tokenizer.save(folder / "tokenizer.safetensors")
+            return {"history": [_summed(moment) for moment in zip(*histories, strict=True)]}
+
+        config = self._tokenizer_config(size, updates)
+        return self.store.run(name, config, ("tokenizer",), work, together=True)
+
+    def trained_vqvae(self, part: str, size: TokenizerConfig, updates: TrainConfig) -> Run:
+        """One part's VQ-VAE, trained on all corpora together.
+
+        Parts share nothing but the loss, a sum, and all see the same windows of the same clips: what
+        comes out is what training them at once gives (but for ``grad_clip``, of each by itself).
+        It does not depend on the suite's seed.
         """
         p = self.preset
-        config = {
-            "corpus": self.corpus, "tokenizer": size, "train": updates,
-            "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": p.seeds[0],
-            "max_tokens": p.model.max_tokens,
-        }  # fmt: skip
 
         def work(folder: Path) -> dict[str, Any]:
             clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
-            statistics = self.statistics
-            with torch.random.fork_rng():
-                torch.manual_seed(p.seeds[0])
-                tokenizer = Tokenizer(
-                    size, torch.tensor(statistics.mean), torch.tensor(statistics.std)
-                )
-            tokenizer.to(device())
+            tokenizer = self._new_tokenizer(size).to(device())
             world = self.store.world
             tokenizer.train_with(world)
 
@@ -289,18 +301,37 @@ class Suite:
                 mine = world.rows(len(chosen))
                 features, lengths = (x[mine].to(device()) for x in pad_features(chosen))
                 if update < p.tokenizer_warmup:
-                    return tokenizer.autoencoder_loss(features, lengths)
-                return tokenizer.loss(features, lengths, generator)
+                    return tokenizer.autoencoder_loss(features, lengths, (part,))
+                return tokenizer.loss(features, lengths, generator, (part,))
 
-            history = train.fit(
-                tokenizer, loss_of, len(clips), updates,
-                folder / CHECKPOINT, p.seeds[0], "sign tokenizer", world,
-            )  # fmt: skip
+            vqvae = tokenizer.vqvaes[part]
+            with one_thread():
+                history = train.fit(
+                    vqvae, loss_of, len(clips), updates,
+                    folder / CHECKPOINT, p.seeds[0], f"sign tokenizer, {part}", world,
+                )  # fmt: skip
             if world.first:
-                tokenizer.cpu().save(folder / "tokenizer.safetensors")
+                with atomic_write(folder / VQVAE_FILE) as temporary:
+                    save_file(vqvae.cpu().state_dict(), temporary)
             return {"history": history}
 
-        return self.store.run(name, config, ("tokenizer",), work, together=True)
+        config = {**self._tokenizer_config(size, updates), "part": part}
+        return self.store.run(f"vqvae-{part}", config, ("tokenizer",), work, together=True)
+
+    def _tokenizer_config(self, size: TokenizerConfig, updates: TrainConfig) -> dict[str, object]:
+        p = self.preset
+        return {
+            "corpus": self.corpus, "tokenizer": size, "train": updates,
+            "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": p.seeds[0],
+            "max_tokens": p.model.max_tokens,
+        }  # fmt: skip
+
+    def _new_tokenizer(self, size: TokenizerConfig) -> Tokenizer:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.preset.seeds[0])
+            return Tokenizer(
+                size, torch.tensor(self.statistics.mean), torch.tensor(self.statistics.std)
+            )
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -612,6 +643,16 @@ class Suite:
             "random clip": (random_clips, encode(self.tokenizer, random_clips)),
             "tokenizer round trip": (again, reference.tokens),
         }
+
+
+def _summed(moment: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What the parts logged at one moment, as if trained at once: their losses are terms of one."""
+    found: dict[str, float] = {"update": moment[0]["update"]}
+    for logs in moment:
+        for name, number in logs.items():
+            if name != "update":
+                found[name] = found.get(name, 0.0) + number
+    return found
 
 
 def encode(tokenizer: Tokenizer, clips: list[np.ndarray], batch_size: int = 64) -> list[np.ndarray]:

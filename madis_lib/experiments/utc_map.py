@@ -25,7 +25,6 @@ from madis_lib.presets import Preset
 
 TABLE_3 = ABLATIONS["table3"]
 WITH, WITHOUT = TABLE_3.full, "none"  # rows
-SEEDS = 3  # the first so many of the preset's
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Plans, order, a time limit, and several processes at one suite."""
 
+import shutil
 import time
 from dataclasses import replace
 from functools import partial
@@ -61,6 +62,20 @@ def test_a_plan_makes_nothing_and_knows_what_is_done(suite):
     assert schedule.remaining(elsewhere)[0] == 60 / workers.cores()
     lines = show_plan(planned)
     assert lines[1].startswith("done") and lines[-1].startswith(f"{len(planned) - 1} of")
+
+
+def test_a_part_of_what_is_done_is_not_asked_for(suite):
+    def vqvaes(suite, only=()):
+        return {p.step.title for p in schedule.plan(suite, only) if p.step.part_of}
+
+    assert len(vqvaes(suite)) == len(vqvaes(suite, ["fig8"])) == 3
+    run = suite.tokenizer_run
+    made = {f.name.split("-")[1] for f in suite.store.root.glob("vqvae-*")}
+    assert made == {"body", "left", "right"}
+    for folder in suite.store.root.glob("vqvae-*"):
+        shutil.rmtree(folder)  # as in a store of before
+    assert not vqvaes(suite) and not vqvaes(suite, ["fig8"])
+    assert Suite(suite.preset, suite.store.root.parent).tokenizer_run.key == run.key
 
 
 def test_making_keeps_results_and_repeats_nothing(suite):

@@ -89,4 +89,4 @@ def test_smoke_presets_leave_it_out():
 
     assert titles("quick") == []
     found = titles("laptop")
-    assert len(found) == 2 * (len(utc_map.CONDITIONS) - 1) * utc_map.SEEDS
+    assert len(found) == 2 * (len(utc_map.CONDITIONS) - 1) * len(presets.get("rows").seeds)
