@@ -210,7 +210,7 @@ def test_training_on_a_full_disk(madis, suite, home, tmp_path, monkeypatch):
     answer = madis("reproduce", "--preset", "tiny", "--no-notebooks")
     assert answer.code == 2 and "Traceback" not in answer.err
     last = answer.err.splitlines()[-1]
-    assert last.startswith("madis: error: .madis/tiny/tokenizer-")
+    assert last.startswith("madis: error: .madis/tiny/vqvae-body-")
     assert last.endswith("checkpoint.pt: No space left on device; make room and run the same "
                          "command again")  # fmt: skip
     assert not list(tmp_path.rglob("checkpoint.pt")) and not list(tmp_path.rglob(".tmp-*"))

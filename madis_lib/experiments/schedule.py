@@ -66,7 +66,7 @@ def plan(
     alone = suite.store.world.size == 1
     finished = {title for title, p in found.items() if p.done and alone}
     if not only:
-        return [p for p in found.values() if p.step.part_of not in finished]
+        return [p for p in found.values() if p.done or p.step.part_of not in finished]
     return [found[step.title] for step in registry.chosen(suite, only, seeds, finished)]
 
 

@@ -75,6 +75,7 @@ class Suite:
         seed: of the language model's weights and training.  The corpus has its own; the sign
             tokenizer and the judges are trained once, with the preset's first.
         world: the processes that train together; each asks for the same runs in the same order.
+        kept: folder of results that are kept without their runs; None: of ``reports`` beside home.
     """
 
     def __init__(
@@ -84,13 +85,13 @@ class Suite:
         data: Path | None = None,
         seed: int | None = None,
         world: World = ALONE,
+        kept: Path | None = None,
     ) -> None:
         self.preset, self.data = preset, data.resolve() if data else None
         self.corpora = CORPORA if data is None else _present(data)
         self.seed = preset.seeds[0] if seed is None else seed
-        self.store = Store(
-            home / preset.name, world, home.parent / REPORTS / preset.name / "results"
-        )
+        kept = kept or home.parent / REPORTS / preset.name / "results"
+        self.store = Store(home / preset.name, world, kept)
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
         self._texts: dict[tuple[str, str], list[str]] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
@@ -139,7 +140,8 @@ class Suite:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For other processes (:mod:`workers`): the same runs, nothing read yet."""
-        return Suite, (self.preset, self.store.root.parent, self.data, self.seed)
+        home, kept = self.store.root.parent, self.store.kept
+        return Suite, (self.preset, home, self.data, self.seed, ALONE, kept)
 
     @property
     def protocol(self) -> Protocol:

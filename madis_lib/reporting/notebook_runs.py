@@ -13,31 +13,30 @@ from madis_lib.experiments.workers import side_by_side
 SOURCE = Path(__file__).parents[2] / "notebooks"
 
 
-def execute(
-    preset: str, home: Path, folder: Path, source: Path = SOURCE, say: Callable[[str], None] = print
-) -> list[Path]:
-    """Execute every notebook of ``source`` into ``folder``, as many at a time as there are cores.
+def jobs(
+    preset: str, home: Path, folder: Path, source: Path = SOURCE
+) -> dict[str, Callable[[], None]]:
+    """What executes every notebook of ``source`` into ``folder``, by the notebook's file name.
 
-    Each gets the parameters PRESET and HOME; the kernel is "python3".
-
-    Returns:
-        the executed notebooks; none, with a note, when there is no ``source``.
-
-    Raises:
-        ValueError: a cell failed; names the notebook, the cell and its error.
+    Each gets the parameters PRESET and HOME; the kernel is "python3".  A job raises a ValueError that
+    names the notebook, the cell and its error.
     """
-    found = sorted(source.glob("*.ipynb")) if source.is_dir() else []
-    if not found:
-        say(f"no notebooks in {source}: skipped")
-        return []
-
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {"PRESET": preset, "HOME": str(home.resolve())}
-    jobs = [(path.name, partial(_execute, path, folder / path.name, parameters)) for path in found]
     # the later ones train more: from the end, so that none of them is left alone at last
-    for name, _ in side_by_side(jobs[::-1]):
+    found = sorted(source.glob("*.ipynb"), reverse=True) if source.is_dir() else []
+    return {path.name: partial(_execute, path, folder / path.name, parameters) for path in found}
+
+
+def execute(
+    preset: str, home: Path, folder: Path, source: Path = SOURCE, say: Callable[[str], None] = print
+) -> None:
+    """Execute the notebooks of ``source``, as many at a time as there are cores; see :func:`jobs`."""
+    found = jobs(preset, home, folder, source)
+    if not found:
+        say(f"no notebooks in {source}: skipped")
+    for name, _ in side_by_side(list(found.items())):
         say(f"executed {name}")
-    return [folder / path.name for path in found]
 
 
 def _execute(notebook: Path, out: Path, parameters: dict[str, str]) -> None:

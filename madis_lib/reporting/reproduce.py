@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from madis_lib import presets, train
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance, registry, schedule
+from madis_lib.experiments import provenance, registry, schedule, workers
 from madis_lib.experiments.schedule import Planned
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -90,7 +91,7 @@ def _report(
     folder: Path,
     planned: list[Planned],
     notebooks: bool,
-    partial: bool = False,
+    some: bool = False,
     until: float | None = None,
 ) -> Path:
     """Make what is planned, and the report of all that is there; its path."""
@@ -100,7 +101,7 @@ def _report(
     say.line(f"{show_plan(planned)[-1]}\n")
     runs = schedule.make(suite, planned, say.told, say.began, until)
     suite.store.world = ALONE  # what follows is the first process's own
-    if partial:
+    if some:
         whole = schedule.plan(suite)
         if not all(p.done or p.step.row for p in whole):
             if suite.protocol.claims:
@@ -111,21 +112,25 @@ def _report(
     record = describe(suite, runs, begun, here)
 
     say.step("tables", lambda: _write_tables(suite, folder))
-    say.step("figures", lambda: _write_figures(suite, folder, record))
+    left: dict[str, Callable[[], Any]] = {"figures": partial(_write_figures, suite, folder, record)}
     executed, problem = [], None
-    if notebooks and suite.data is None and suite.protocol.claims and not partial:
-        home = suite.store.root.parent
+    if notebooks and suite.data is None and suite.protocol.claims and not some:
+        say.line("        notebooks, and the figures beside them")
+        left |= notebook_runs.jobs(suite.preset.name, suite.store.root.parent, folder / "notebooks")
         try:
-            say.line("        notebooks")
-            executed = notebook_runs.execute(
-                suite.preset.name, home, folder / "notebooks", say=say.detail
-            )
+            for name, _ in workers.side_by_side(list(left.items())):
+                del left[name]
+                if name != "figures":
+                    executed.append(name)
+                    say.detail(f"executed {name}")
         except ValueError as error:  # the report is still worth having
             problem = error
             say.detail(str(error))
+    if "figures" in left:
+        say.step("figures", left["figures"])
     record["seconds"] = round(time.monotonic() - clock, 1)
     record["peak_memory_mb"] = provenance.peak_memory_mb()
-    record["notebooks"] = [path.name for path in executed]
+    record["notebooks"] = sorted(executed)
     record["notebook_failure"] = str(problem) if problem else None
     _write_json(folder / "provenance.json", record)
     report = folder / "report.html"
@@ -189,9 +194,8 @@ def open_suite(
     world: World = ALONE,
 ) -> Suite:
     """The suite of a report, whose results are kept in the report's folder."""
-    suite = Suite(presets.get(preset, protocol=protocol), home, data, world=world)
-    suite.store.kept = report_folder(preset, reports, data, protocol) / "results"
-    return suite
+    kept = report_folder(preset, reports, data, protocol) / "results"
+    return Suite(presets.get(preset, protocol=protocol), home, data, world=world, kept=kept)
 
 
 def report_folder(
