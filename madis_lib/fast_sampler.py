@@ -7,9 +7,9 @@ sampler again.  Equal means equal tokens up to the end of each sentence, in exac
 float32 sums round in another order, and a near tie may fall the other way.
 
 The schedule is static: how many places are open at each step follows from M and the number of
-steps alone, so that every shape is known beforehand and no step waits for the device, but for
-``early_stop``, which looks at what was written.  Compilation and CUDA graphs need no more than
-that; they are not here, because no GPU was at hand to test them on.
+steps alone, so that every shape is known beforehand.  With the ideas :data:`STATIC` nothing waits for
+the device, and the whole loop can be one CUDA graph (:mod:`madis_lib.perf.cuda_graph`); ``early_stop``
+and ``buckets`` look at the sentences, and ``unmasked`` asks once whether any text is padded.
 
 Stopping early is a proof, not a guess: nothing written is written again, so an eos with no blank
 before it ends the sentence for good.  Under UTC with uniform grids that happens in the last stage
@@ -21,8 +21,9 @@ Two shortcuts are *not* exact, and say so: ``coarse`` and :func:`generate_above`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from madis_lib import sampler, utc
 from madis_lib.fusion import MixtureOfParts
 from madis_lib.model import MaDiS, positions_of
 from madis_lib.sampler import Generated
+from madis_lib.vocab import on_device
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,39 @@ class Ideas:
     text_once: bool = True  # keys and values of the text, where it does not read the signs
     early_stop: bool = True  # a sentence is done when all before its first eos is written
     buckets: bool = False  # only texts of one length together; pays where the buckets are full
+    compiled: bool = False  # layers by torch.compile: many small kernels become few
 
 
 ALL = Ideas()
-NONE = Ideas(*[False] * 9)
+NONE = Ideas(*[False] * 10)
+STATIC = Ideas(unmasked=False, early_stop=False)  # in a CUDA graph
 
 
+@dataclass(frozen=True)
+class Step:
+    """A pass through the model: which places may be written, and how many are."""
+
+    grid: Tensor  # bool [M]
+    shown: Tensor  # the grid's places, ascending
+    open: int  # how many of these are blank before the step
+    count: int  # how many of them it writes
+
+
+@cache
 def static_plan(
-    size: int, steps: int, checkpoints: tuple[float, ...], layout: str
-) -> list[tuple[Tensor, int, int]]:
-    """Of each step its grid ``[M]``, how many places are open before it, and how many it writes."""
+    size: int, steps: int, checkpoints: tuple[float, ...], layout: str, device: torch.device
+) -> list[Step]:
+    """The steps of a canvas of ``size`` places; made once, as making it waits for the device."""
     plan = []
     for grid, counts in zip(
         utc.pivots(size, checkpoints, layout),
         utc.stage_schedule(size, steps, checkpoints, layout),
         strict=True,
     ):
-        plan += [(grid, sum(counts[j:]), count) for j, count in enumerate(counts)]
+        shown = grid.nonzero()[:, 0].to(device)
+        plan += [
+            Step(grid.to(device), shown, sum(counts[j:]), count) for j, count in enumerate(counts)
+        ]
     return plan
 
 
@@ -131,6 +149,14 @@ def layer_at(
     return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
+@cache
+def compiled_layer() -> Callable[..., Tensor]:
+    """:func:`layer_at` by torch.compile: the weights of a layer are arguments, so that all share one
+    program for each shape.
+    """
+    return torch.compile(layer_at, dynamic=False)
+
+
 class Constants:
     """What no step changes: rotary angles, masks, head rows, and the mixture of parts as tables."""
 
@@ -170,6 +196,7 @@ class Canvas:
         self.written = torch.full(self.ids.shape[:2], -1, device=device)
         self.padded = not (ideas.unmasked and bool(text_valid.all()))
         self.constants = Constants(model, text_valid, self.padded)
+        self.layer = compiled_layer() if ideas.compiled else layer_at
         self.embedded = torch.cat([model.embed(text_ids), self.embed(self.ids)], 1)
         self.cache: list[list[Tensor]] | None = None
         if ideas.text_once and not model.config.text_reads_signs:
@@ -184,7 +211,7 @@ class Canvas:
             return model.embed_signs(ids, mop=True)
         gate = made.mixture.gate
         codes = model.vocab.to_codes(ids)
-        codes = codes.clamp(min=0).minimum(codes.new_tensor(model.vocab.codes) - 1)
+        codes = codes.clamp(min=0).minimum(on_device(model.vocab.codes, codes.device) - 1)
         parts = codes.unbind(-1)
         first: Any = gate[0]
         by_part = [F.embedding(c, t) for c, t in zip(parts, made.gate, strict=True)]
@@ -202,7 +229,7 @@ class Canvas:
         layers: Any = self.model.backbone.qwen3.layers
         for layer in layers:
             found.append(keys_values(layer.self_attn, layer.input_layernorm(x), rotary))
-            x = layer_at(layer, x, rotary, mask)
+            x = self.layer(layer, x, rotary, mask)
         return found
 
     def _angles(self, columns: slice | Tensor) -> tuple[Tensor, Tensor]:
@@ -248,16 +275,16 @@ class Canvas:
         x, rotary, at = self.embedded[:, columns], self._angles(columns), among + text - first
         *layers, last = qwen3.layers
         for layer, of_text in zip(layers, cached[:-1], strict=True):
-            x = layer_at(layer, x, rotary, mask, text=of_text)
-        if self.ideas.open_last_layer:
+            x = self.layer(layer, x, rotary, mask, text=of_text)
+        if self.ideas.open_last_layer:  # of another shape at each step
             return qwen3.norm(layer_at(last, x, rotary, of_signs, at, cached[-1]))
-        x = layer_at(last, x, rotary, mask, text=cached[-1])
+        x = self.layer(last, x, rotary, mask, text=cached[-1])
         return qwen3.norm(take(x, at) if self.ideas.open_heads else x[:, text - first :])
 
     def write(self, rows: Tensor, places: Tensor, triples: Tensor, step: int) -> None:
         """Put ``triples [..., 3]`` at ``places [...]`` of ``rows``, which may be broadcast."""
         self.ids[rows, places] = triples
-        self.written[rows, places] = step
+        self.written[rows, places] = torch.full_like(places, step)
         if self.ideas.incremental:
             self.embedded[rows, self.text + places] = self.embed(triples)
 
@@ -303,20 +330,19 @@ def generate(
             then M/2, then all (under UTC the others hold nothing but masks).
     """
     size, device = model.config.max_tokens, text_ids.device
-    plan = static_plan(size, steps, checkpoints, layout)
-    plan = [(grid.to(device), left, count) for grid, left, count in plan]
+    plan = static_plan(size, steps, checkpoints, layout, device)
+    everywhere = torch.arange(size, device=device)
     ids = torch.full((len(text_ids), size, 3), model.vocab.eos, device=device)
     written = torch.full((len(text_ids), size), -1, device=device)
     for rows in _groups(text_valid, ideas.buckets):
         longest = int(text_valid[rows].sum(1).max()) if ideas.buckets else text_valid.shape[1]
         canvas = Canvas(model, text_ids[rows, :longest], text_valid[rows, :longest], ideas)
-        for step, (grid, left, count) in enumerate(plan):
-            places = open_places(grid & (canvas.written < 0), left)
-            shown = grid.nonzero()[:, 0] if coarse else torch.arange(size, device=device)
-            triples, confidence = canvas.predict(places, shown)
-            best = confidence.topk(count).indices
+        for number, step in enumerate(plan):
+            places = open_places(step.grid & (canvas.written < 0), step.open)
+            triples, confidence = canvas.predict(places, step.shown if coarse else everywhere)
+            best = confidence.topk(step.count).indices
             each = torch.arange(len(rows), device=device)[:, None]
-            canvas.write(each, places.gather(1, best), take(triples, best), step)
+            canvas.write(each, places.gather(1, best), take(triples, best), number)
             if ideas.early_stop:
                 going = (~canvas.finished).nonzero()[:, 0]
                 if len(going) < len(rows):

@@ -28,7 +28,7 @@ def part_logits(hidden: Tensor, table: Tensor, vocab: Vocab) -> list[Tensor]:
 
     ``[..., d] -> 3 x [..., K_p + 1]``.
     """
-    rows = (table[vocab.head_ids(p).to(hidden.device)] for p in range(3))
+    rows = (table[vocab.head_ids(p, hidden.device)] for p in range(3))
     return [F.linear(hidden, row) for row in rows]
 
 

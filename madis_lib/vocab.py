@@ -9,9 +9,12 @@ repeated three times.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,24 @@ class Vocab:
 
     def to_ids(self, codes: Tensor) -> Tensor:
         """Codes ``[..., 3]`` (from 0 in each part) to ids ``[..., 3]``."""
-        return codes + codes.new_tensor(self.first)
+        return codes + on_device(self.first, codes.device)
 
     def to_codes(self, ids: Tensor) -> Tensor:
         """The inverse of :meth:`to_ids`; meaningful where :meth:`is_code_triple`."""
-        return ids - ids.new_tensor(self.first)
+        return ids - on_device(self.first, ids.device)
 
     def is_code_triple(self, ids: Tensor) -> Tensor:
         """True where all three ids of ``[..., 3]`` are codes of their own part."""
         codes = self.to_codes(ids)
-        return ((codes >= 0) & (codes < codes.new_tensor(self.codes))).all(-1)
+        return ((codes >= 0) & (codes < on_device(self.codes, ids.device))).all(-1)
 
-    def head_ids(self, part: int) -> Tensor:
+    def head_ids(self, part: int, device: torch.device = CPU) -> Tensor:
         """What the head of a part chooses from: its codes, then eos; ``[codes + 1]``."""
         start = self.first[part]
-        return torch.cat([torch.arange(start, start + self.codes[part]), torch.tensor([self.eos])])
+        return on_device((*range(start, start + self.codes[part]), self.eos), device)
+
+
+@cache
+def on_device(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """``values`` as a tensor, moved to the device once: a copy in every step would make it wait."""
+    return torch.tensor(values, device=device)

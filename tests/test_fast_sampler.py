@@ -1,17 +1,28 @@
 """Every idea keeps the tokens; what is not exact is so only where it says."""
 
+import shutil
 from dataclasses import fields, replace
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from madis_lib import fast_sampler, fusion, sampler, utc
-from madis_lib.fast_sampler import ALL, NONE, Ideas, generate, generate_above, greedy_triples
+from madis_lib import fusion, sampler, utc
+from madis_lib.fast_sampler import (
+    ALL,
+    NONE,
+    STATIC,
+    Ideas,
+    generate,
+    generate_above,
+    greedy_triples,
+)
 from madis_lib.model import MaDiS
+from madis_lib.perf import cached_decoder
+from madis_lib.perf.cuda_graph import graphed
 from tests.tiny import small_model
 
-IDEAS = [f.name for f in fields(Ideas)]
+IDEAS = [f.name for f in fields(Ideas) if f.name != "compiled"]  # which takes half a minute
 
 
 def model_of(seed: int, size: int = 12, text_reads_signs: bool = True, eos: float = 3.0) -> MaDiS:
@@ -65,10 +76,50 @@ def test_each_idea_alone_and_all_together_keep_the_tokens(
         alone, without = replace(NONE, **{name: True}), replace(ALL, **{name: False})
         assert_same_tokens(generate(*arguments, alone), plain, whole=name != "early_stop")
         assert_same_tokens(generate(*arguments, without), plain, whole=name == "early_stop")
-    everything = Ideas(*[True] * len(IDEAS))
+    everything = Ideas(*[True] * len(IDEAS))  # but for compilation
     assert_same_tokens(generate(*arguments, everything), plain, whole=False)
     assert_same_tokens(generate(*arguments, NONE), plain, whole=True)
     assert_same_tokens(generate(*arguments), plain, whole=False)
+
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_compiled_layers_keep_the_tokens():
+    model, text, text_once = model_of(6, 20), texts(6), model_of(6, 20, text_reads_signs=False)
+    for m in (model, text_once):
+        found = generate(m, *text, 6, ideas=replace(STATIC, compiled=True))
+        assert_same_tokens(found, sampler.generate(m, *text, 6), whole=True)
+    ids = text[0][:, :5]
+    decoded = cached_decoder.generate(model, ids)
+    assert torch.equal(cached_decoder.generate(model, ids, compiled=True), decoded)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_cuda_graph_of_the_whole_loop_keeps_the_tokens(compiled):
+    model, (ids, valid) = model_of(6, 20).cuda(), (x.cuda() for x in texts(6))
+    ideas = replace(STATIC, compiled=compiled)
+    sign = graphed(lambda: generate(model, ids, valid, 6, ideas=ideas))
+    decode = graphed(lambda: cached_decoder.generate(model, ids, compiled))
+    for seed in (6, 9):
+        for mine, other in zip((ids, valid), texts(seed), strict=True):
+            mine.copy_(other)
+        plain = sampler.generate(model, ids, valid, 6)
+        found, plain = (
+            replace(x, codes=x.codes.cpu(), lengths=x.lengths.cpu(), step=x.step.cpu())
+            for x in (sign(), plain)
+        )
+        assert_same_tokens(found, plain, whole=True)
+        assert torch.equal(decode(), cached_decoder.generate(model, ids))
+
+
+def test_a_graph_needs_a_gpu():
+    if not torch.cuda.is_available():
+        with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA|cuda"):
+            graphed(list)
 
 
 def test_many_random_models_and_sentences():
@@ -113,9 +164,11 @@ def test_log_probabilities_without_a_softmax():
     torch.testing.assert_close(found[1], confidence)
 
 
-def test_no_step_waits_for_the_device(monkeypatch):
-    """A value that the host must know before it can go on: asked for once, whatever the steps."""
-    waiting = ("local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero")
+def test_no_step_waits_for_the_device():
+    """A value that the host must know before it can go on, or that it copies to the device."""
+    waiting = (
+        "local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "lift_fresh",
+    )  # fmt: skip
 
     class Watch(TorchDispatchMode):
         def __init__(self):
@@ -132,15 +185,21 @@ def test_no_step_waits_for_the_device(monkeypatch):
     model, text = model_of(0), texts(0)
     waits = {}
     for steps in (4, 12):
-        plan = fast_sampler.static_plan(12, steps, utc.CHECKPOINTS, "uniform")
-        monkeypatch.setattr(fast_sampler, "static_plan", lambda *_, plan=plan: plan)  # on the host
-        with Watch() as fast:
-            generate(model, *text, steps, ideas=replace(ALL, early_stop=False))
-        with Watch() as plain:
-            sampler.generate(model, *text, steps)
-        waits[steps] = fast.waits, plain.waits
-    assert waits[4][0] == waits[12][0] == 1  # is any text padded?
-    assert waits[4][1] < waits[12][1]  # the watch sees what it should
+        for ideas in (replace(ALL, early_stop=False), STATIC, None):
+            arguments = (model, *text, steps)
+
+            def sign(arguments=arguments, ideas=ideas):
+                if ideas is None:
+                    return sampler.generate(*arguments)
+                return generate(*arguments, ideas=ideas)
+
+            sign()  # what is made once is made
+            with Watch() as watch:
+                sign()
+            waits[steps, ideas] = watch.waits
+        assert waits[steps, replace(ALL, early_stop=False)] == 1  # is any text padded?
+        assert waits[steps, STATIC] == 0
+    assert waits[4, None] < waits[12, None]  # the watch sees what it should
 
 
 def test_text_that_reads_no_signs_does_not_depend_on_them():

@@ -9,8 +9,8 @@ second.
 
 Both have the same backbone with random weights, the same text, and write all M places; their rounds
 alternate, the first is left out, ratios are medians of paired rounds with 95 % bootstrap intervals.
-On a CPU it is the CPU time of one thread; on a GPU of the clock, neither of them compiled.  The decoder
-that stops at the end of a sentence does less: ``break-even`` is the length below which it is faster.
+On a CPU it is the CPU time of one thread; on a GPU of the clock, and each is compiled and one CUDA
+graph, from the first kernel to the last.  The decoder that stops at the end of a sentence does less: ``break-even`` is the length below which it is faster.
 ``madis bench crossover`` prints it.
 """
 
@@ -26,10 +26,11 @@ import numpy as np
 import torch
 
 from madis_lib import fast_sampler, presets
-from madis_lib.fast_sampler import ALL
+from madis_lib.fast_sampler import ALL, STATIC
 from madis_lib.metrics import Interval
 from madis_lib.perf import cached_decoder, floors
 from madis_lib.perf.bench_sampler import processor, random_model, ratio
+from madis_lib.perf.cuda_graph import graphed
 from madis_lib.presets import ModelConfig
 
 CACHED = "cached decoder"
@@ -117,13 +118,16 @@ def measure(
     """
     model = random_model(config, CODES).to(device, dtype)
     text = torch.randint(1, config.text_vocab, (batch, TEXT), generator=_seed()).to(device)
-    valid, ideas = torch.ones_like(text, dtype=torch.bool), replace(ALL, early_stop=False)
-    steps = contestants(config)
+    on_gpu = device.type == "cuda"
+    ideas = replace(STATIC, compiled=True) if on_gpu else replace(ALL, early_stop=False)
+    valid, steps = torch.ones_like(text, dtype=torch.bool), contestants(config)
     methods: dict[str, Callable[[], object]] = {}
     for name, n in steps.items():
-        methods[name] = partial(cached_decoder.generate, model, text)
+        methods[name] = partial(cached_decoder.generate, model, text, compiled=on_gpu)
         if n is not None:
             methods[name] = partial(fast_sampler.generate, model, text, valid, n, ideas=ideas)
+        if on_gpu:
+            methods[name] = graphed(methods[name])
     first = sum(floors.seconds_of(method, device) for method in methods.values())  # warms up
     rounds = int(np.clip(budget / first, *ROUNDS))
     taken = np.array(

@@ -33,7 +33,7 @@ def generate(model: MaDiS, text_ids: Tensor, text_valid: Tensor, steps: int) -> 
             ended = torch.zeros_like(everything)
             for part in range(3):
                 blocked = torch.ones(vocab.size, dtype=torch.bool, device=device)
-                blocked[vocab.head_ids(part).to(device)] = False
+                blocked[vocab.head_ids(part, device)] = False
                 head = logits.masked_fill(blocked, -torch.inf)
                 if part == 0:
                     head[:, 0, vocab.eos] = -torch.inf  # a sentence has at least one sign
