@@ -118,7 +118,7 @@ class Measured:
 
     def _scored(self, artefact: str, corpus: str) -> ScoredRows | None:
         if artefact == "table1":
-            if runs := rivals.finished(self.suite, corpus):
+            if runs := rivals.finished(ablations.world(self.suite), corpus):
                 return _rows_of(runs)
             with self.suite.store.only_finding():
                 try:

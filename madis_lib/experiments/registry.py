@@ -34,7 +34,7 @@ from madis_lib.parts import PARTS
 
 # MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
 HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
-KNOWN = (*HEADLINE, *paper.ARTEFACTS, "fig5", "fig10", "utc_map")
+KNOWN = (*HEADLINE, *paper.ARTEFACTS, "fig5", "fig10", "table1_long", "utc_map")
 
 
 @dataclass(frozen=True)
@@ -267,6 +267,8 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                     method = ablations.title(ablations.FULL, ())
                     trained = corpus == mine  # for the ablations too
                     needs.append(f"{method if trained else 'pretraining of the rows'}, seed {seed}")
+                elif row.weights:
+                    needs.append(_row_of_table_1(rivals.ROWS[row.weights], name, seed))
                 elif row.key not in rivals.MASKED:
                     start = f"{title}, all corpora, seed {seed}"
                     needs += [start] if row.stack else [start, whole]
@@ -289,7 +291,21 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
             found.append(
                 Step(f"Fig. 5, {name}", find, _told_sentence, tuple(needs), ("fig5",), True, True)
             )  # fmt: skip
-    return found
+    return found + (_rivals_as_long(suite, mine) if world is not suite else [])
+
+
+def _rivals_as_long(suite: Suite, corpus: str) -> list[Step]:
+    """Rows of Table 1 at the headline's size, with its number of updates."""
+    name, seed, judge = suite.corpus_name(corpus), suite.preset.seeds[0], _siclip(embedding.BEST)
+    built = [row for row in rivals.rows(suite) if row.key in rivals.AS_HEADLINE]
+    finds = {"bounds": partial(rivals.bounds, suite, corpus)}
+    finds |= {row.label: partial(rivals.measured, suite, row.key, corpus, seed) for row in built}
+    return [
+        Step(f"Table 1, {label}, {name}, as long as the headline", find,
+             _told_bounds if label == "bounds" else _told_row,
+             ("tokens", judge, f"fine-tuning, {name}"), ("table1_long",), True, True)
+        for label, find in finds.items()
+    ]  # fmt: skip
 
 
 def _told_sentence(run: Run) -> str:

@@ -6,6 +6,8 @@ in its order:
 all corpora first, then the corpus they sign.  The MDLM baseline has no pretraining by definition; it
 gets all the updates on its corpus, which is more of that corpus than the others see.  So there is
 another of it, ours, that begins with all corpora.
+
+Where rows have a budget of their own, some are also trained with the headline's, on one corpus.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from madis_lib.systems import dictionary, madis, motion_gpt, soke
 from madis_lib.systems.base import Card, Example, Stage, System, TrainableSystem
 from madis_lib.systems.dictionary import SignDictionary
 from madis_lib.systems.madis import MDLMSystem
-from madis_lib.systems.motion_gpt import MotionGPTSystem
+from madis_lib.systems.motion_gpt import GreedyMotionGPTSystem, MotionGPTSystem
 from madis_lib.systems.soke import SOKESystem
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.train import device, one_thread
@@ -57,6 +59,7 @@ class Row:
     card: Card
     stack: str = ""  # of SOKE
     place: str = ""
+    weights: str = ""  # key of the row whose they are; none: its own
 
     @property
     def label(self) -> str:
@@ -67,6 +70,7 @@ ROWS = {
     row.key: row
     for row in (
         Row("s_motiongpt", motion_gpt.CARD),
+        Row("s_motiongpt_greedy", motion_gpt.GREEDY, place=OURS, weights="s_motiongpt"),
         Row("soke_mbart", soke.card_of("mbart", True), "mbart"),
         Row("soke_mbart_alone", soke.card_of("mbart", False), "mbart", OURS),
         Row("soke_qwen3", soke.card_of("qwen3", True), "qwen3"),
@@ -76,6 +80,9 @@ ROWS = {
         Row("madis", madis.CARD),
     )
 }
+
+
+AS_HEADLINE = ("soke_mbart", "soke_qwen3", "mdlm", "madis")  # also trained as long as the headline
 
 
 def rows(suite: Suite) -> list[Row]:
@@ -134,7 +141,8 @@ def untrained(suite: Suite, key: str, corpus: str, seed: int) -> TrainableSystem
     tokenizer, own = _tokenizer(suite, row), row.stack == "mbart" and p.mbart
     text = text_data.load(own) if own else suite.text_tokenizer
     if not row.stack:
-        return MotionGPTSystem.untrained(p, tokenizer, text, seed)
+        kind = GreedyMotionGPTSystem if row.weights else MotionGPTSystem
+        return kind.untrained(p, tokenizer, text, seed)
     found = {}
     if row.card.dictionary:
         found = {c: sign_dictionary(suite, c) for c in suite.corpora}
@@ -207,7 +215,7 @@ def trained(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     """Training of a row for one corpus, with the budget of a row of the ablations."""
     if key in MASKED:
         return masked(suite, key, corpus, seed).finetuned(corpus)
-    return _stage(suite, key, corpus, seed)
+    return _stage(suite, ROWS[key].weights or key, corpus, seed)
 
 
 def pretrained(suite: Suite, key: str, seed: int) -> Run:
@@ -325,25 +333,27 @@ def bounds(suite: Suite, corpus: str) -> Run:
     return suite.store.run(f"bounds-{corpus}", config, ("metrics", "signworld"), work)
 
 
-def finished_bounds(suite: Suite, corpus: str) -> Run | None:
+def finished_bounds(world: Suite, corpus: str) -> Run | None:
     """The bounds of the rows' test sentences, where they are finished."""
-    inside = ablations.world(suite)
-    with inside.store.only_finding():
+    with world.store.only_finding():
         try:
-            return bounds(inside, corpus)
+            return bounds(world, corpus)
         except UnfinishedRunError:
             return None
 
 
-def finished(suite: Suite, corpus: str) -> dict[str, dict[int, Run]]:
-    """The finished runs of every row of Table 1 by seed, of those that have one."""
-    inside = ablations.world(suite)
-    found: dict[str, dict[int, Run]] = {row.key: {} for row in rows(inside)}
-    with inside.store.only_finding():
+def finished(world: Suite, corpus: str) -> dict[str, dict[int, Run]]:
+    """The finished runs of every row of Table 1 by seed, of those that have one.
+
+    Args:
+        world: that of the ablations, or the suite itself for rows as long as the headline.
+    """
+    found: dict[str, dict[int, Run]] = {row.key: {} for row in rows(world)}
+    with world.store.only_finding():
         for key, runs in found.items():
-            for seed in inside.preset.seeds:
+            for seed in world.preset.seeds:
                 try:
-                    runs[seed] = measured(inside, key, corpus, seed)
+                    runs[seed] = measured(world, key, corpus, seed)
                 except UnfinishedRunError:
                     continue
     return {key: runs for key, runs in found.items() if runs}

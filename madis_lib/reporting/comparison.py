@@ -39,17 +39,22 @@ NOTE = (
 )
 
 
-def frame(suite: Suite, corpus: str) -> pd.DataFrame:
+def frame(suite: Suite, corpus: str, world: Suite | None = None) -> pd.DataFrame:
     """A tidy table of a corpus: one row for each system and metric; empty where nothing is measured.
+
+    Args:
+        world: in which the rows were trained: the ablations', or the suite itself for those that are
+            trained as long as the headline.
 
     Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; or why
     nothing was measured), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
     (✓, ✗ or –), reported.
     """
-    world, runs = ablations.world(suite), rivals.finished(suite, corpus)
+    world = world or ablations.world(suite)
+    runs = rivals.finished(world, corpus)
     if not runs:
         return pd.DataFrame()
-    bounds = rivals.finished_bounds(suite, corpus)
+    bounds = rivals.finished_bounds(world, corpus)
     numbers = suite.store.run(
         f"table1-{corpus}", {"rows": runs, "bounds": bounds}, ("metrics",),
         lambda _: _numbers(runs, bounds),
@@ -81,7 +86,7 @@ def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
     if estimate is None:
         return None
     gap = scored.contrast({"madis": sign, row: -sign}, metric)
-    other_tokens = row == "s_motiongpt" and metric in ("sibleu_body", "sibleu_hands")
+    other_tokens = row.startswith("s_motiongpt") and metric in ("sibleu_body", "sibleu_hands")
     if gap is not None and row != "madis" and not other_tokens:
         low, high = gap.interval()[1:]
         better = tables.MARK[True if low > 0 else False if high < 0 else None]
@@ -201,13 +206,21 @@ def latex(found: pd.DataFrame) -> str:
     return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
 
 
+def frames(suite: Suite) -> dict[str, pd.DataFrame]:
+    """By the name of its file, Table 1 of every corpus of which a row is finished; where ablations
+    have a world of their own, those trained as long as the headline too.
+    """
+    world = ablations.world(suite)
+    found = {f"table1-{c}": frame(suite, c, world) for c in suite.corpora}
+    if world is not suite:
+        found |= {f"table1-{c}-long": frame(suite, c, suite) for c in suite.corpora}
+    return {name: of for name, of in found.items() if not of.empty}
+
+
 def write(suite: Suite, folder: Path) -> None:
-    """Table 1 of every corpus of which a row is finished, as csv, md and tex."""
-    for corpus in suite.corpora:
-        found = frame(suite, corpus)
-        if found.empty:
-            continue
+    """:func:`frames` as csv, md and tex."""
+    for name, found in frames(suite).items():
         texts = {"csv": found.to_csv(index=False), "md": markdown(found), "tex": latex(found)}
         for suffix, text in texts.items():
-            with atomic_write(folder / f"table1-{corpus}.{suffix}") as temporary:
+            with atomic_write(folder / f"{name}.{suffix}") as temporary:
                 temporary.write_text(text, encoding="utf-8")

@@ -183,17 +183,14 @@ def _comparison(suite: Suite, folder: Path) -> str:
             f'published system, stands below.</p><p class="note">{html.escape(comparison.NOTE)}</p>'
         )
     ]
-    for corpus in suite.corpora:
-        frame = comparison.frame(suite, corpus)
-        if frame.empty:
-            parts.append(
-                f"<p>{html.escape(suite.corpus_name(corpus))}: not measured with the preset "
-                f"{html.escape(suite.preset.name)}.</p>"
-            )
-            continue
-        links = " · ".join(
-            f'<a href="tables/table1-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
-        )
+    frames = comparison.frames(suite)
+    parts += [
+        f"<p>{html.escape(suite.corpus_name(c))}: not measured with the preset "
+        f"{html.escape(suite.preset.name)}.</p>"
+        for c in suite.corpora if f"table1-{c}" not in frames
+    ]  # fmt: skip
+    for name, frame in frames.items():
+        links = " · ".join(f'<a href="tables/{name}.{s}">{s}</a>' for s in ("csv", "md", "tex"))
         wide = comparison.grid(frame, comparison.html_cell)
         parts.append(
             f"<h3>{html.escape(comparison.caption(frame))}</h3>{_table(wide, safe=True)}"

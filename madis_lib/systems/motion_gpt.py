@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,11 @@ CARD = Card(
         "it draws its tokens, at temperature 1, as its authors do; all other rows are greedy",
     ),
 )
+
+GREEDY = replace(
+    CARD, name="S-MotionGPT, greedy", source="ours: the same weights",
+    deviations=("as S-MotionGPT, but it takes the most probable token, as every other row does",),
+)  # fmt: skip
 
 
 class MotionGPT(nn.Module):
@@ -158,3 +164,13 @@ class MotionGPTSystem:
                 motion = self.tokenizer.decode(codes[None, :, None])[0]
                 signed.append(Signing(motion.cpu().numpy(), codes[:, None].cpu().numpy()))
         return signed
+
+
+class GreedyMotionGPTSystem(MotionGPTSystem):
+    """S-MotionGPT that takes the most probable token."""
+
+    card = GREEDY
+
+    def generate(self, sentences: Sequence[str], batch_size: int = 32) -> list[Signing]:  # type: ignore[override]
+        """Sign sentences."""
+        return super().generate(sentences, batch_size, temperature=0.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from madis_lib import metrics, paper
+from madis_lib import metrics, paper, presets
 from madis_lib.experiments import ablations, registry, rivals, sweep
 from madis_lib.experiments.ablations import CORPUS, FULL
 from madis_lib.experiments.evaluate import available
@@ -91,7 +91,7 @@ def test_seeds_and_rows_are_runs_of_their_own_and_share_what_they_can(suite):
     named = suite.named
     keys = {rivals.trained(named, k, c, s).key
             for k in rivals.ROWS for c in ("csl", "phoenix") for s in (0, 1)}  # fmt: skip
-    assert len(keys) == 4 * len(rivals.ROWS)
+    assert len(keys) == 4 * sum(not row.weights for row in rivals.ROWS.values())
     assert rivals.whole_body_tokenizer(named.variant(seed=1)).key == (
         rivals.whole_body_tokenizer(named).key
     )
@@ -103,6 +103,18 @@ def test_a_trained_row_is_the_one_that_was_scored(suite, runs):
         signed = rivals.system(suite, key, CORPUS, 0).generate(texts)
         assert [s.tokens.tolist() for s in signed] == runs[key].result["generated"]
     assert rivals.system(suite, "mdlm", CORPUS, 0).generate(texts[:1])[0].tokens.shape[1] == 3
+
+
+def test_a_row_without_chance_has_the_weights_of_the_one_that_draws(suite, runs):
+    drawn, greedy = (
+        rivals.system(suite, k, CORPUS, 0) for k in ("s_motiongpt", "s_motiongpt_greedy")
+    )
+    pairs = zip(drawn.model.parameters(), greedy.model.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    texts = suite.texts(CORPUS, "test")
+    signed = [s.tokens.tolist() for s in greedy.generate(texts)]
+    assert signed == [s.tokens.tolist() for s in drawn.generate(texts, temperature=0.0)]
+    assert signed != runs["s_motiongpt"].result["generated"]
 
 
 def test_one_stream_has_no_sibleu_of_hands(suite, runs):
@@ -174,5 +186,10 @@ def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
     assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 0" in titles
     assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 1" not in titles
     assert "Table 1, SOKE (Qwen3), no dictionary, SignWorld csl, seed 1" in titles
+    laptop = Suite(presets.get("laptop"), suite.store.root.parent)
+    titles = [s.title for s in registry.chosen(laptop, ["table1_long"])]
+    long = [t for t in titles if t.endswith("SignWorld csl, as long as the headline")]
+    assert len(long) == 1 + len(rivals.AS_HEADLINE)  # and the bounds
+    assert "fine-tuning, SignWorld csl" in titles and "fine-tuning, SignWorld phoenix" not in titles
     smoke = [s.title for s in registry.chosen(suite, ["table1"])]
     assert not [t for t in smoke if t.startswith("Table 1") and "phoenix" in t]

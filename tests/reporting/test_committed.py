@@ -21,7 +21,7 @@ def test_a_table_is_the_mean_of_its_kept_results(artefact):
     table = pd.read_csv(FOLDER / "tables" / f"{artefact}.csv", dtype={"row": str})
     suite = Suite(presets.get("laptop"), ROOT / ".madis")
     runs = ablations.finished(suite, ABLATIONS[artefact])
-    bounds = rivals.finished_bounds(suite, ablations.CORPUS).result["scores"]
+    bounds = rivals.finished_bounds(ablations.world(suite), ablations.CORPUS).result["scores"]
     assert list(table.row.unique()) == [*runs, *bounds]
     for line in table[table.place == BOUND].itertuples():
         true = evaluate.value(bounds[line.row], line.metric, np.arange(line.n))
