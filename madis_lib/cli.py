@@ -90,6 +90,8 @@ def generate(
     language: str = "en",
     out: Path = Path("sign.html"),
     checkpoint: Path | None = None,
+    preset: str | None = None,
+    data: Path | None = None,
     temperature: float = 0.0,
     seed: int = 0,
 ) -> None:
@@ -101,12 +103,24 @@ def generate(
         out: the suffix chooses the format: .html, .npz, .glb or .webp.
         checkpoint: folder with tokenizer.safetensors and a folder per corpus; without it the
             models shipped with the package.
+        preset: instead, the model that reproduce trained with this preset.
+        data: as it was given to reproduce.
         temperature: 0 always signs a sentence the same way.
         seed: of the draw when temperature is above 0.
     """
     from madis_lib.reporting import signing
 
-    signing.generate(text, language, out, checkpoint, temperature, seed)
+    if preset is not None and checkpoint is not None:
+        raise ValueError("give --checkpoint or --preset, not both")
+    if data is not None and preset is None:
+        raise ValueError("--data goes with --preset: the one it was trained with")
+    suite = None
+    if preset is not None:
+        from madis_lib import presets
+        from madis_lib.experiments.suite import Suite
+
+        suite = Suite(presets.get(preset), HOME, data)
+    signing.generate(text, language, out, checkpoint, temperature, seed, suite)
     print(out)
 
 

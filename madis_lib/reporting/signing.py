@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from madis_lib.data.signworld import Oracle
+    from madis_lib.experiments.suite import Suite
     from madis_lib.systems.madis import MaDiSSystem, Signing
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # shipped with the package
@@ -24,8 +27,18 @@ SYNTHETIC = "Synthetic signing, not a real sign language."
 
 
 @dataclass(frozen=True)
+class Source:
+    """A trained model, loaded when asked for."""
+
+    about: str  # where it comes from, in one line
+    system: Callable[[], MaDiSSystem]
+    oracle: Callable[[], Oracle | None]  # None: real data
+    world: World | None  # None: not SignWorld
+
+
+@dataclass(frozen=True)
 class World:
-    """What a checkpoint folder says about the synthetic corpora it was trained on."""
+    """The synthetic corpora that a model was trained on."""
 
     path: Path
     signs: int  # per corpus
@@ -40,6 +53,7 @@ def generate(
     checkpoint: Path | None = None,
     temperature: float = 0.0,
     seed: int = 0,
+    suite: Suite | None = None,
 ) -> None:
     """Sign ``text`` into ``out`` (.html, .npz, .glb or .webp).
 
@@ -48,18 +62,20 @@ def generate(
         checkpoint: folder with ``tokenizer.safetensors``, ``provenance.json`` and a folder per
             corpus; None takes the models shipped with the package.
         temperature: 0 is greedy; above it ``seed`` decides the draw.
+        suite: take the model that it trained instead; nothing is trained here.
 
-    Words the model has never seen are named in one line on stderr.
+    Words a model of SignWorld has never seen are named in one line on stderr.
 
     Raises:
         ValueError: a bad argument, a text with no word the model knows, or a damaged file.
         OSError: a missing file or one that cannot be written.
     """
     corpus = check_request(text, language, out, temperature, seed)
-    world = read_world(CHECKPOINTS if checkpoint is None else Path(checkpoint))
-    check_words(text, language, world)
-    system = load(world.path, corpus)
-    signed = sign(system, text, temperature, seed)
+    folder = CHECKPOINTS if checkpoint is None else Path(checkpoint)
+    source = in_folder(folder, corpus) if suite is None else trained(suite, corpus)
+    if source.world is not None:
+        check_words(text, language, source.world)
+    signed = sign(source.system(), text, temperature, seed)
 
     from madis_lib.data import signworld
     from madis_lib.render import export
@@ -68,10 +84,46 @@ def generate(
     if out.suffix.lower() != ".html":
         export.write(out, signed.features, fps)
         return
-    glosses = read_back(signed.features, corpus, world)
-    read = " ".join(gloss for gloss, _, _ in glosses) or "nothing"
-    caption = [SYNTHETIC, f"Read back by the oracle: {read}", provenance_line(corpus, world)]
-    export.write(out, signed.features, fps, text.strip(), caption, glosses)
+    oracle, caption, glosses = source.oracle(), [], []
+    if oracle is not None:
+        glosses = read_back(signed.features, fps, oracle)
+        read = " ".join(gloss for gloss, _, _ in glosses) or "nothing"
+        caption = [SYNTHETIC, f"Read back by the oracle: {read}"]
+    export.write(out, signed.features, fps, text.strip(), [*caption, source.about], glosses)
+
+
+def in_folder(folder: Path, corpus: str) -> Source:
+    """The model of a corpus in a checkpoint folder; see :func:`read_world` for what it raises."""
+    world = read_world(folder)
+    return Source(
+        provenance_line(corpus, world),
+        lambda: load(folder, corpus),
+        lambda: oracle_of(corpus, world),
+        world,
+    )
+
+
+def trained(suite: Suite, corpus: str) -> Source:
+    """The model that a suite trained; FileNotFoundError where it did not finish, or lacks the corpus."""
+    from madis_lib.experiments.store import UnfinishedRunError
+
+    if corpus not in suite.corpora:
+        raise FileNotFoundError(
+            f"{suite.data}: {corpus} is not there: {', '.join(suite.corpora)} are"
+        )
+    try:
+        with suite.store.only_finding():
+            run = suite.finetuned(corpus)
+    except UnfinishedRunError as error:
+        more = "" if suite.data is None else f" --data {suite.data}"
+        raise FileNotFoundError(
+            f"{error}; make it with: madis reproduce --preset {suite.preset.name}{more}"
+        ) from None
+    told = {"preset": suite.preset.name, "commit": str(run.made.get("commit", ""))[:12]}
+    about = " · ".join(["MaDiS Companion", suite.corpus_name(corpus), *_told(told)])
+    size = suite.preset.corpus
+    world = World(run.folder, size.signs, size.seed, told) if suite.data is None else None
+    return Source(about, lambda: suite.system(corpus), lambda: suite.oracle(corpus), world)
 
 
 def check_request(text: str, language: str, out: Path, temperature: float, seed: int) -> str:
@@ -169,19 +221,26 @@ def sign(system: MaDiSSystem, text: str, temperature: float, seed: int) -> Signi
     return system.generate([text], temperature=temperature, generator=generator)[0]
 
 
-def read_back(features: np.ndarray, corpus: str, world: World) -> list[tuple[str, float, float]]:
-    """What the oracle reads off a motion: (gloss, start, end) in seconds."""
+def oracle_of(corpus: str, world: World) -> Oracle:
+    """The oracle of a synthetic corpus, which reads motion back to glosses."""
     from madis_lib.data import signworld
     from madis_lib.data.signworld import grammar
 
     glosses = grammar.concepts(corpus, world.signs)
     lexicon = signworld.Lexicon.build(corpus, glosses, world.seed)
-    fps = signworld.FPS[corpus]
-    spans = signworld.Oracle(lexicon, fps).read_spans(features)
-    return [(s.gloss, s.start / fps, s.end / fps) for s in spans]
+    return signworld.Oracle(lexicon, signworld.FPS[corpus])
+
+
+def read_back(features: np.ndarray, fps: float, oracle: Oracle) -> list[tuple[str, float, float]]:
+    """What the oracle reads off a motion: (gloss, start, end) in seconds."""
+    return [(s.gloss, s.start / fps, s.end / fps) for s in oracle.read_spans(features)]
 
 
 def provenance_line(corpus: str, world: World) -> str:
     """Where a model comes from, in one line."""
-    told = [f"{k} {world.about[k]}" for k in ("preset", "commit", "version") if k in world.about]
-    return " · ".join(["MaDiS Companion", f"SignWorld {corpus}, {world.signs} signs", *told])
+    corpora = f"SignWorld {corpus}, {world.signs} signs"
+    return " · ".join(["MaDiS Companion", corpora, *_told(world.about)])
+
+
+def _told(about: dict[str, Any]) -> list[str]:
+    return [f"{k} {about[k]}" for k in ("preset", "commit", "version") if about.get(k)]

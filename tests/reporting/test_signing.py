@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import signing
 
 
@@ -28,6 +29,30 @@ def test_each_language_has_its_corpus_and_rate(suite, checkpoint, tmp_path, lang
     with np.load(out) as motion:
         assert motion["mocap_frame_rate"] == fps
         assert motion["poses"].shape[1] == 165 and len(motion["poses"]) % 4 == 0
+
+
+def test_a_model_that_was_just_trained_signs(suite, text, tmp_path):
+    out = tmp_path / "sign.html"
+    signing.generate(text, "en", out, suite=suite)
+    page = out.read_text(encoding="utf-8")
+    assert "SignWorld how2sign · preset tiny" in page and "Read back by the oracle" in page
+    signing.generate(text, "en", tmp_path / "a.npz", suite=suite)
+    (expected,) = suite.system("how2sign").generate([text])
+    with np.load(tmp_path / "a.npz") as motion:
+        assert len(motion["poses"]) == len(expected.features)
+    with pytest.raises(ValueError, match="no word of this text has a sign"):
+        signing.generate("blorg", "en", out, suite=suite)
+    empty = Suite(suite.preset, tmp_path / ".madis")
+    with pytest.raises(FileNotFoundError, match="make it with: madis reproduce --preset tiny"):
+        signing.generate(text, "en", out, suite=empty)
+
+
+def test_a_model_of_other_data_knows_no_synthetic_words(suite, text, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(suite.root, data)
+    theirs = Suite(suite.preset, tmp_path / ".madis", data)
+    with pytest.raises(FileNotFoundError, match=f"--preset tiny --data {data}"):
+        signing.generate("blorg", "en", tmp_path / "a.html", suite=theirs)
 
 
 def test_the_seed_counts_only_above_temperature_zero(checkpoint, text, tmp_path):
