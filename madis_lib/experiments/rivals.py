@@ -7,7 +7,7 @@ all corpora first, then the corpus they sign.  The MDLM baseline has no pretrain
 gets all the updates on its corpus, which is more of that corpus than the others see.  So there is
 another of it, ours, that begins with all corpora.
 
-Where rows have a budget of their own, some are also trained with the headline's, on one corpus.
+Where rows have a budget of their own, the paper's are also trained with the headline's, on one corpus.
 """
 
 from __future__ import annotations
@@ -80,9 +80,6 @@ ROWS = {
         Row("madis", madis.CARD),
     )
 }
-
-
-AS_HEADLINE = ("soke_mbart", "soke_qwen3", "mdlm", "madis")  # also trained as long as the headline
 
 
 def rows(suite: Suite) -> list[Row]:
