@@ -129,8 +129,8 @@ ALL = (
         "fig6",
         fig6,
         "Fig. 6b-d: quality against speed",
-        "A dot is a number of tokens a step, written beside it; up and to the right is better. DTW-JPE "
-        "and SiBLEU are averages of body and hands. Speeds are of one sentence at a time on one CPU "
+        "A dot is a number of tokens a step, written beside those of MaDiS and the ends of other curves; up "
+        "and to the right is better. DTW-JPE and SiBLEU are averages of body and hands. Speeds are of one sentence at a time on one CPU "
         "thread, signing alone, and count tokens before the end; intervals (95 %) are over sentences, "
         "of one training. Coarse canvases and the threshold are shortcuts that sign other tokens; of what "
         "is called trained, the model is another one. "

@@ -53,7 +53,8 @@ def fig10(suite: Suite, corpus: str | None = None) -> Figure:
     examples, means = example_signs(found), mean_by_category(found)
     width, height, cell = 12.0, 4.4, 1.7
     figure, axes = sheet(width, height)
-    heading(axes, 0.15, height - 0.2, "(a) Gate weights over the tokens of a sign")
+    where = suite.corpus_name(corpus)
+    heading(axes, 0.15, height - 0.2, f"(a) Gate weights over the tokens of a sign, {where}")
     for i, sign in enumerate(examples):
         x = 0.55 + i * 1.92
         clip = suite.clips(corpus, "test")[sign.sentence]

@@ -31,7 +31,8 @@ def fig8(suite: Suite, corpus: str | None = None) -> Figure:
     width, cell, left = 12.0, 1.0, 1.15
     height = 0.75 + cell * (len(rebuilt) + 1)
     figure, axes = sheet(width, height)
-    text(axes, 0.1, height - 0.2, f"“{example.text}”", ha="left", color=style.SOFT)
+    told = f"{suite.corpus_name(corpus)}, the pretrained model: “{example.text}”"
+    text(axes, 0.1, height - 0.2, told, ha="left", color=style.SOFT)
     rows = {"truth": example.true, "tokenizer\nalone": rebuilt[0.0][example.index]}
     rows |= {f"{ratio:.0%} masked": rebuilt[ratio][example.index] for ratio in RATIOS}
     for row, (label, clip) in enumerate(rows.items()):
@@ -69,14 +70,14 @@ def _draw_errors(axes, found: dict[float, dict[str, np.ndarray]]) -> list[dict]:
         axes.fill_between(shares, low, high, color=style.tint(colour, 0.2), lw=0)
         axes.plot(shares, middle, "o-", color=colour, ms=5)
         axes.annotate(
-            part, (shares[-1], middle[-1]), xytext=(-2, 8), textcoords="offset points",
-            color=colour, ha="right", weight="bold",
+            part, (shares[-1], middle[-1]), xytext=(7, 0), textcoords="offset points",
+            color=colour, va="center", weight="bold",
         )  # fmt: skip
         rows += [
             {"part": part, "masked": ratio, "mm": m, "low": a, "high": b}
             for ratio, m, a, b in zip(found, middle, low, high, strict=True)
         ]
-    axes.set(xlabel="masked tokens (%)", ylabel="joint error (mm)", ylim=(0, None), xlim=(-4, 104))
+    axes.set(xlabel="masked tokens (%)", ylabel="joint error (mm)", ylim=(0, None), xlim=(-4, 122))
     axes.set_xticks([0, 25, 50, 75, 100], ["tokenizer\nalone", "25", "50", "75", "100"])
     axes.grid(axis="y")
     axes.set_title("Test set, mean and 95 %")

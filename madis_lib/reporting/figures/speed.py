@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -52,7 +54,9 @@ def fig6(suite: Suite) -> Figure:
 
 
 def _draw_curves(axes: Axes, found: pd.DataFrame, metric: str) -> None:
-    """A curve for each system, a dot for each number of tokens a step, which stands beside it."""
+    """A curve for each system, a dot for each number of tokens a step: the first curve has them all
+    beside it, of the others the least and the most, so that they can be read.
+    """
     for i, (name, mine) in enumerate(found.groupby("system", sort=False)):
         x, y = (mine[mine.measure == m].set_index("tokens_per_step") for m in ("tokens", metric))
         colour = SERIES[i]
@@ -62,15 +66,22 @@ def _draw_curves(axes: Axes, found: pd.DataFrame, metric: str) -> None:
             x.estimate, y.estimate, yerr=[y.estimate - y.low, y.high - y.estimate], fmt="none",
             ecolor=style.tint(colour, 0.45), elinewidth=1.2, zorder=1,
         )  # fmt: skip
-        for k in x.index if len(x) > 1 else ():
-            axes.annotate(str(k), (x.estimate[k], y.estimate[k]), xytext=(0, 6), ha="center",
-                          textcoords="offset points", fontsize=8, color=style.SOFT)  # fmt: skip
+        paces = list(x.index) if len(x) > 1 else []
+        for k in paces if i == 0 else paces[:1] + paces[-1:]:
+            place = {"xytext": (0, 6), "ha": "center"} if i == 0 else {"va": "center", **_beside(k)}
+            axes.annotate(str(k), (x.estimate[k], y.estimate[k]), textcoords="offset points",
+                          fontsize=8, color=colour, **place)  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid()
     axes.margins(x=0.08, y=0.22)
+
+
+def _beside(pace: int) -> dict[str, Any]:
+    """Left of a curve's beginning, right of its end."""
+    return {"xytext": (-6, 0), "ha": "right"} if pace == 1 else {"xytext": (6, 0), "ha": "left"}
 
 
 @style.styled
