@@ -34,7 +34,7 @@ from madis_lib import sampler, utc
 from madis_lib.fusion import MixtureOfParts
 from madis_lib.model import MaDiS, positions_of
 from madis_lib.sampler import Generated
-from madis_lib.vocab import on_device
+from madis_lib.vocab import CPU, on_device
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ class Step:
 
 @cache
 def static_plan(
-    size: int, steps: int, checkpoints: tuple[float, ...], layout: str, device: torch.device
+    size: int,
+    steps: int,
+    checkpoints: tuple[float, ...],
+    layout: str,
+    device: torch.device = CPU,
 ) -> list[Step]:
     """The steps of a canvas of ``size`` places; made once, as making it waits for the device."""
     plan = []
