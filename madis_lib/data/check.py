@@ -96,7 +96,13 @@ def check(
         lists = {s: layouts.sentences_path(root, corpus, s) for s in layouts.SPLITS}
         if not any(path.is_file() for path in lists.values()):
             absent = DataError(folder, corpus, "is not there", "put it there to use this corpus")
-            if corpora is None:
+            if folder.is_dir():  # training would look into it
+                files = ", ".join(p.relative_to(folder).as_posix() for p in lists.values())
+                fix = f"put {files} there, or take the folder away"
+                report.add(
+                    "no sentences", DataError(folder, corpus, "has no sentence list", fix), limit
+                )
+            elif corpora is None:
                 report.missing.append(_problem(absent))
             else:
                 report.add("missing corpus", absent, limit)

@@ -139,6 +139,14 @@ def test_nothing_there(tmp_path):
         assert "give the folder that holds How2Sign/ or CSL-Daily/" in str(report)
 
 
+def test_a_folder_without_sentences_is_not_absent(tmp_path):
+    (tmp_path / "CSL-Daily").mkdir()
+    told = check(tmp_path)
+    assert not told.ok and list(told.counts) == ["no sentences"]
+    assert "put csl_clean.train, csl_clean.val, csl_clean.test there" in str(told)
+    assert str(tmp_path / "CSL-Daily") not in {p.path for p in told.missing}
+
+
 def test_statistics(root):
     (root / "CSL-Daily/std.pt").unlink()
     report = check(root)
