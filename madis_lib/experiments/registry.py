@@ -297,7 +297,7 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
 def _rivals_as_long(suite: Suite, corpus: str) -> list[Step]:
     """The paper's rows of Table 1 at the headline's size, with its number of updates."""
     name, seed, judge = suite.corpus_name(corpus), suite.preset.seeds[0], _siclip(embedding.BEST)
-    built = [row for row in rivals.rows(suite) if not row.place]
+    built = [row for row in rivals.rows(suite) if row.weights or not row.place]
     finds = {"bounds": partial(rivals.bounds, suite, corpus)}
     finds |= {row.label: partial(rivals.measured, suite, row.key, corpus, seed) for row in built}
     return [

@@ -189,7 +189,7 @@ def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
     laptop = Suite(presets.get("laptop"), suite.store.root.parent)
     titles = [s.title for s in registry.chosen(laptop, ["table1_long"])]
     long = [t for t in titles if t.endswith("SignWorld csl, as long as the headline")]
-    assert len(long) == 1 + len(PRINTED)  # and the bounds
+    assert len(long) == 2 + len(PRINTED)  # S-MotionGPT without chance, and the bounds
     assert "fine-tuning, SignWorld csl" in titles and "fine-tuning, SignWorld phoenix" not in titles
     smoke = [s.title for s in registry.chosen(suite, ["table1"])]
     assert not [t for t in smoke if t.startswith("Table 1") and "phoenix" in t]
