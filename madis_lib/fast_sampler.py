@@ -7,9 +7,10 @@ sampler again.  Equal means equal tokens up to the end of each sentence, in exac
 float32 sums round in another order, and a near tie may fall the other way.
 
 The schedule is static: how many places are open at each step follows from M and the number of
-steps alone, so that every shape is known beforehand.  With the ideas :data:`STATIC` nothing waits for
-the device, and the whole loop can be one CUDA graph (:mod:`madis_lib.perf.cuda_graph`); ``early_stop``
-and ``buckets`` look at the sentences, and ``unmasked`` asks once whether any text is padded.
+steps alone, so that every shape is known beforehand.  With the ideas :data:`STATIC` and the paper's
+mixture of parts nothing waits for the device, and the whole loop can be one CUDA graph
+(:mod:`madis_lib.perf.cuda_graph`); ``early_stop`` and ``buckets`` look at the sentences, and
+``unmasked`` asks once whether any text is padded.
 
 Stopping early is a proof, not a guess: nothing written is written again, so an eos with no blank
 before it ends the sentence for good.  Under UTC with uniform grids that happens in the last stage
@@ -50,7 +51,7 @@ class Ideas:
     text_once: bool = True  # keys and values of the text, where it does not read the signs
     early_stop: bool = True  # a sentence is done when all before its first eos is written
     buckets: bool = False  # only texts of one length together; pays where the buckets are full
-    compiled: bool = False  # layers by torch.compile: many small kernels become few
+    compiled: bool = False  # layers by torch.compile, for the first eight shapes it meets
 
 
 ALL = Ideas()
@@ -92,7 +93,9 @@ def static_plan(
 
 def greedy_triples(logits: list[Tensor]) -> tuple[Tensor, Tensor]:
     """:func:`sampler.choose_triples` at temperature 0, by log p_i = z_i - logsumexp(z)."""
-    body_eos = torch.empty(0, dtype=torch.bool)
+    body_eos = logits[0].new_empty(
+        0, dtype=torch.bool
+    )  # known once the body, which comes first, is
     picked, log_probs = [], []
     for part, z in enumerate(logits):
         if part == 0:
@@ -169,7 +172,7 @@ class Constants:
         device, text = table.device, text_valid.shape[1]
         positions = positions_of(text_valid, size)
         self.rotary: tuple[Tensor, Tensor] = model.backbone.qwen3.rotary_emb(table, positions)
-        self.heads = [table[model.vocab.head_ids(p).to(device)] for p in range(3)]
+        self.heads = [table[model.vocab.head_ids(p, device)] for p in range(3)]
         fusion = model.fusion
         # the paper's alone: a row of Table 4 that derives from it has another gate
         self.mixture = fusion if type(fusion) is MixtureOfParts else None
@@ -192,13 +195,18 @@ class Constants:
 class Canvas:
     """Sentences being signed: ids ``[B, M, 3]``, when each was written, embeddings, constants."""
 
-    def __init__(self, model: MaDiS, text_ids: Tensor, text_valid: Tensor, ideas: Ideas) -> None:
+    def __init__(
+        self, model: MaDiS, text_ids: Tensor, text_valid: Tensor | None, ideas: Ideas
+    ) -> None:
+        full = text_valid is None
+        if text_valid is None:
+            text_valid = torch.ones_like(text_ids, dtype=torch.bool)
         self.model, self.ideas, self.text_valid = model, ideas, text_valid
         self.text, device = text_ids.shape[1], text_ids.device
         size, vocab = model.config.max_tokens, model.vocab
         self.ids = torch.full((len(text_ids), size, 3), vocab.mask, device=device)
         self.written = torch.full(self.ids.shape[:2], -1, device=device)
-        self.padded = not (ideas.unmasked and bool(text_valid.all()))
+        self.padded = not (full or (ideas.unmasked and bool(text_valid.all())))
         self.constants = Constants(model, text_valid, self.padded)
         self.layer = compiled_layer() if ideas.compiled else layer_at
         self.embedded = torch.cat([model.embed(text_ids), self.embed(self.ids)], 1)
@@ -319,7 +327,7 @@ def open_places(is_open: Tensor, count: int) -> Tensor:
 def generate(
     model: MaDiS,
     text_ids: Tensor,
-    text_valid: Tensor,
+    text_valid: Tensor | None,
     steps: int,
     checkpoints: tuple[float, ...] = utc.CHECKPOINTS,
     layout: str = "uniform",
@@ -329,6 +337,7 @@ def generate(
     """:func:`sampler.generate`, greedy; places behind the end that were never written have step -1.
 
     Args:
+        text_valid: None where no text is padded.
         ideas: what to leave out.
         coarse: **not exact**: show the model only the places that the current grid may write, M/4,
             then M/2, then all (under UTC the others hold nothing but masks).
@@ -338,9 +347,9 @@ def generate(
     everywhere = torch.arange(size, device=device)
     ids = torch.full((len(text_ids), size, 3), model.vocab.eos, device=device)
     written = torch.full((len(text_ids), size), -1, device=device)
-    for rows in _groups(text_valid, ideas.buckets):
-        longest = int(text_valid[rows].sum(1).max()) if ideas.buckets else text_valid.shape[1]
-        canvas = Canvas(model, text_ids[rows, :longest], text_valid[rows, :longest], ideas)
+    for rows, longest in _groups(text_ids, text_valid, ideas.buckets):
+        valid = None if text_valid is None else text_valid[rows, :longest]
+        canvas = Canvas(model, text_ids[rows, :longest], valid, ideas)
         for number, step in enumerate(plan):
             places = open_places(step.grid & (canvas.written < 0), step.open)
             triples, confidence = canvas.predict(places, step.shown if coarse else everywhere)
@@ -360,12 +369,14 @@ def generate(
     return _generated(model, ids, written)
 
 
-def _groups(text_valid: Tensor, by_length: bool) -> list[Tensor]:
-    """Rows that are signed together, int ``[b]`` each."""
-    if not by_length:
-        return [torch.arange(len(text_valid), device=text_valid.device)]
+def _groups(
+    text_ids: Tensor, text_valid: Tensor | None, by_length: bool
+) -> list[tuple[Tensor, int]]:
+    """Rows that are signed together, int ``[b]`` each, and the length of their longest text."""
+    if not by_length or text_valid is None:
+        return [(torch.arange(len(text_ids), device=text_ids.device), text_ids.shape[1])]
     lengths = text_valid.sum(1)
-    return [(lengths == n).nonzero()[:, 0] for n in lengths.unique()]
+    return [((lengths == n).nonzero()[:, 0], int(n)) for n in lengths.unique()]
 
 
 def _generated(model: MaDiS, ids: Tensor, written: Tensor) -> Generated:

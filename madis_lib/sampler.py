@@ -76,8 +76,18 @@ def surest(confidence: Tensor, blank: Tensor, grid: Tensor, count: int) -> Tenso
     return confidence.masked_fill(~(blank & grid), -torch.inf).topk(count).indices
 
 
+def at_random(confidence: Tensor, blank: Tensor, grid: Tensor, count: int) -> Tensor:
+    """As :func:`surest`, in one order drawn once for all sentences, however sure the model is.
+
+    LLaDA (arXiv 2502.09992) calls it random remasking.
+    """
+    order = torch.rand(confidence.shape[1], generator=torch.Generator().manual_seed(0))
+    return surest(order.to(confidence).expand_as(confidence), blank, grid, count)
+
+
 Pick = Callable[[Tensor, Tensor, Tensor, int], Tensor]  # as :func:`surest`
-RULES: dict[str, Pick] = {"surest": surest}  # the paper's; experiments.register adds others
+# The paper's and, to see what confidence is worth, none at all; experiments.register adds others.
+RULES: dict[str, Pick] = {"surest": surest, "at random": at_random}
 
 
 def fill(

@@ -169,11 +169,10 @@ class Tokenizer(nn.Module):
         target = self.normalise(features)
         x = self._split(target)
         tokens = None if lengths is None else lengths // parts.FRAMES_PER_TOKEN
-        rebuilt = {
-            p: vqvae.decode_latents(vqvae.encode_latents(x[p], lengths)[0], tokens)
-            for p in among or self.parts
-            for vqvae in [self.vqvaes[p]]
-        }
+        rebuilt = {}
+        for p in among or self.parts:
+            latents, _ = self.vqvaes[p].encode_latents(x[p], lengths)
+            rebuilt[p] = self.vqvaes[p].decode_latents(latents, tokens)
         recon = masked_smooth_l1(self._join({**x, **rebuilt}), target, lengths)
         total = self._weight(features, lengths) * recon
         return total, {"reconstruction": total.detach()}

@@ -65,4 +65,5 @@ class Vocab:
 @cache
 def on_device(values: tuple[int, ...], device: torch.device) -> Tensor:
     """``values`` as a tensor, moved to the device once: a copy in every step would make it wait."""
-    return torch.tensor(values, device=device)
+    with torch.inference_mode(False):  # it stays, and training may need it next
+        return torch.tensor(values, device=device)

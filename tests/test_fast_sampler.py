@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from madis_lib.fast_sampler import (
 from madis_lib.model import MaDiS
 from madis_lib.perf import cached_decoder
 from madis_lib.perf.cuda_graph import graphed
+from madis_lib.vocab import on_device
 from tests.tiny import small_model
 
 IDEAS = [f.name for f in fields(Ideas) if f.name != "compiled"]  # which takes half a minute
@@ -116,10 +118,10 @@ def test_a_cuda_graph_of_the_whole_loop_keeps_the_tokens(compiled):
         assert torch.equal(decode(), cached_decoder.generate(model, ids))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_graph_needs_a_gpu():
-    if not torch.cuda.is_available():
-        with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA|cuda"):
-            graphed(list)
+    with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA|cuda"):
+        graphed(list)
 
 
 def test_many_random_models_and_sentences():
@@ -200,6 +202,36 @@ def test_no_step_waits_for_the_device():
         assert waits[steps, replace(ALL, early_stop=False)] == 1  # is any text padded?
         assert waits[steps, STATIC] == 0
     assert waits[4, None] < waits[12, None]  # the watch sees what it should
+
+
+def test_the_static_loop_looks_at_no_value_and_copies_nothing_to_the_device():
+    """On the device "meta" there are no values, and a tensor from elsewhere is seen."""
+
+    class Elsewhere(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            tensors = [x for x in (*args, out) if isinstance(x, torch.Tensor)]
+            assert all(x.device.type == "meta" for x in tensors), function
+            return out
+
+    model, ids = model_of(0).to("meta"), texts(0)[0].to("meta")
+    for work in (
+        partial(generate, model, ids, torch.ones_like(ids, dtype=torch.bool), 4, ideas=STATIC),
+        partial(generate, model, ids, None, 4, ideas=replace(STATIC, unmasked=True)),
+        partial(cached_decoder.generate, model, ids),
+    ):
+        work()  # what is moved once is moved
+        with Elsewhere():
+            work()
+
+
+def test_what_is_kept_on_the_device_can_be_trained_with():
+    on_device.cache_clear()
+    model, hidden = model_of(0), torch.randn(2, 3, 32, dtype=torch.float64)
+    hidden = hidden[..., : model.config.hidden_size]
+    with torch.inference_mode():
+        model.sign_logits(hidden)
+    sum(z.sum() for z in model.sign_logits(hidden)).backward()
 
 
 def test_text_that_reads_no_signs_does_not_depend_on_them():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from madis_lib import utc
-from madis_lib.sampler import choose_triples, generate
+from madis_lib.sampler import at_random, choose_triples, generate
 from tests.tiny import small_model
 
 
@@ -115,3 +115,15 @@ def test_temperature_draws_reproducibly_and_zero_is_greedy():
         return generate(model, *text(), steps=6, temperature=1.0, generator=g).codes
 
     assert (drawn(0) == drawn(0)).all() and (drawn(0) != drawn(1)).any()
+
+
+def test_a_random_order_knows_no_confidence_and_keeps_the_pivots():
+    def order(seed):
+        out = generate(small_model(seed=seed), *text(), steps=12, pick=at_random)
+        assert (out.step == out.step[:1]).all()  # of every sentence
+        return out.step[0]
+
+    first = order(0)
+    assert torch.equal(first, order(1)) and not torch.equal(first, first.sort().values)
+    quarter, half = utc.grids(12)
+    assert first[quarter].max() < first[~quarter].min() and first[half].max() < first[~half].min()

@@ -20,6 +20,7 @@ from madis_lib.experiments import (
     bidirectional,
     efficiency,
     embedding,
+    order,
     panel,
     rivals,
     side_by_side,
@@ -31,10 +32,11 @@ from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
+from madis_lib.sampler import RULES
 
 # MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
 HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
-KNOWN = (*HEADLINE, *paper.ARTEFACTS, "fig5", "fig10", "table1_long", "utc_map")
+KNOWN = (*HEADLINE, *paper.ARTEFACTS, "fig5", "fig10", "order", "table1_long", "utc_map")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
     return [
         *_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds),
         *_rivals(suite, seeds), *_efficiency(suite, seeds), *_utc_map(suite, seeds),
+        *_order(suite),
     ]  # fmt: skip
 
 
@@ -295,17 +298,38 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
 
 
 def _rivals_as_long(suite: Suite, corpus: str) -> list[Step]:
-    """The paper's rows of Table 1 at the headline's size, with its number of updates."""
+    """The paper's rows of Table 1 at the headline's size, with its number of updates, and S-MotionGPT
+    without chance.
+    """
     name, seed, judge = suite.corpus_name(corpus), suite.preset.seeds[0], _siclip(embedding.BEST)
-    built = [row for row in rivals.rows(suite) if row.weights or not row.place]
-    finds = {"bounds": partial(rivals.bounds, suite, corpus)}
-    finds |= {row.label: partial(rivals.measured, suite, row.key, corpus, seed) for row in built}
-    return [
-        Step(f"Table 1, {label}, {name}, as long as the headline", find,
-             _told_bounds if label == "bounds" else _told_row,
-             ("tokens", judge, f"fine-tuning, {name}"), ("table1_long",), True, True)
-        for label, find in finds.items()
+    long, serves, whole = ", as long as the headline", ("table1_long",), "whole-body tokenizer"
+
+    def title(row: rivals.Row) -> str:
+        return f"Table 1, {row.label}, {name}{long}"
+
+    found = [
+        Step(whole, partial(rivals.whole_body_tokenizer, suite), _told_training, ("corpus",), row=True),
+        Step(f"Table 1, bounds, {name}{long}", partial(rivals.bounds, suite, corpus), _told_bounds,
+             ("tokens", judge), serves, True, True),
     ]  # fmt: skip
+    for row in rivals.rows(suite):
+        if row.place and not row.weights:
+            continue
+        needs = ["tokens", judge]
+        if row.key == "madis":
+            needs.append(f"fine-tuning, {name}")
+        elif row.weights:
+            needs.append(title(rivals.ROWS[row.weights]))
+        elif row.key not in rivals.MASKED:
+            start = f"Table 1, {row.label}, all corpora{long}"
+            found.append(
+                Step(start, partial(rivals.pretrained, suite, row.key, seed), _told_training,
+                     ("tokens",) if row.stack else ("tokens", whole), row=True)
+            )  # fmt: skip
+            needs.append(start)
+        find = partial(rivals.measured, suite, row.key, corpus, seed)
+        found.append(Step(title(row), find, _told_row, tuple(needs), serves, True, True))
+    return found
 
 
 def _told_sentence(run: Run) -> str:
@@ -344,6 +368,19 @@ def _utc_map(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
                 )  # fmt: skip
                 last = title
     return found
+
+
+def _order(suite: Suite) -> list[Step]:
+    """The headline's model, where rows are others, in the paper's order and in none."""
+    if not suite.protocol.claims or ablations.world(suite) is suite:
+        return []
+    name = suite.corpus_name(ablations.corpus_of(suite))
+    return [
+        Step(f"Order of places, {rule}, {pace} tokens a step, {name}",
+             partial(order.headline, suite, pace, rule), _told_row,
+             (f"fine-tuning, {name}", _siclip(embedding.BEST)), ("order",), True, True)
+        for rule in RULES for pace in order.PACES
+    ]  # fmt: skip
 
 
 def _told_corpus(suite: Suite, run: Run) -> str:

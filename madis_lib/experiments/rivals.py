@@ -7,7 +7,8 @@ all corpora first, then the corpus they sign.  The MDLM baseline has no pretrain
 gets all the updates on its corpus, which is more of that corpus than the others see.  So there is
 another of it, ours, that begins with all corpora.
 
-Where rows have a budget of their own, the paper's are also trained with the headline's, on one corpus.
+Where rows have a budget of their own, the paper's are also trained with the headline's, on one corpus;
+so is nothing of ours but S-MotionGPT without chance, which has the weights of the other.
 """
 
 from __future__ import annotations
@@ -266,6 +267,8 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
         "sentences": p.row_sentences, "body": body.fingerprint(),
         "siclip": embedding.trained(suite.named),
     }  # fmt: skip
+    if ROWS[key].weights:  # what tells it from the row whose they are
+        config["row"] = key
 
     def work(_: Path) -> dict[str, Any]:
         made, reference = system(suite, key, corpus, seed), ablations.reference(suite, corpus)

@@ -37,6 +37,7 @@ def plan(
     only: Collection[str] = (),
     seeds: Collection[int] | None = None,
     elsewhere: Mapping[str, float] | None = None,
+    force: bool = False,
 ) -> list[Planned]:
     """The steps of some artefacts, or of the whole suite, and what is done of them.
 
@@ -44,6 +45,7 @@ def plan(
         only: artefacts; none: all.
         seeds: of the rows of ablations; None: the preset's.
         elsewhere: seconds of runs by name, for those that were never made here.
+        force: as if what is asked for were not there.
 
     Raises:
         ValueError: an artefact there is not.
@@ -59,15 +61,27 @@ def plan(
         store = suite.store.beside(run.folder.parent.name)
         seconds = store.expected_seconds(run.name) or (elsewhere or {}).get(run.name)
         begun, done = (run.folder / "config.json").exists(), store.find(run.folder) is not None
+        if force and is_asked_for(step, only):
+            done = begun = False
         kept = done and not (run.folder / RESULT).exists()
         found[step.title] = Planned(step, run, done, begun, seconds, kept)
     # what is finished needs nothing made again; but processes that train together all go through
-    # the same steps, whatever one of them finds
+    # the same steps, whatever one of them finds, and make a step's parts within it
     alone = suite.store.world.size == 1
     finished = {title for title, p in found.items() if p.done and alone}
-    if not only:
-        return [p for p in found.values() if p.done or p.step.part_of not in finished]
-    return [found[step.title] for step in registry.chosen(suite, only, seeds, finished)]
+    chosen = (
+        registry.chosen(suite, only, seeds, finished) if only else [p.step for p in found.values()]
+    )
+    return [
+        found[step.title] for step in chosen
+        if not step.part_of
+        or (alone and (found[step.title].done or step.part_of not in finished))
+    ]  # fmt: skip
+
+
+def is_asked_for(step: Step, only: Collection[str]) -> bool:
+    """By name, and not as what another one needs."""
+    return not only or bool(set(step.serves) & set(only))
 
 
 def remaining(planned: list[Planned]) -> tuple[float, int]:

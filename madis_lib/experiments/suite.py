@@ -281,7 +281,8 @@ class Suite:
         """One part's VQ-VAE, trained on all corpora together.
 
         Parts share nothing but the loss, a sum, and all see the same windows of the same clips: what
-        comes out is what training them at once gives (but for ``grad_clip``, of each by itself).
+        comes out is what training them at once gives, but for ``grad_clip``, which is of each by
+        itself, and for the noise of a batch with fewer latents than codes.
         It does not depend on the suite's seed.
         """
         p = self.preset

@@ -1,7 +1,7 @@
 """When do temporal checkpoints help?  Table 3's first and fourth row under other conditions.
 
 The paper compares them once.  Here one condition at a time is changed: how long fine-tuning takes,
-how large the model is, how many tokens a step writes, whether the length is given.  And the test
+how large the model is, how many tokens a step writes and in which order, whether the length is given.  And the test
 set of the unchanged condition is divided: by how much of the canvas a sentence leaves silent, and
 by how many tokens its signs last.  Training or sampling are Table 3's in all else; this is not in the
 paper.
@@ -35,6 +35,7 @@ class Condition:
     label: str
     change: Callable[[Preset], Preset] = lambda preset: preset
     true_lengths: bool = False
+    rule: str = "surest"  # of sampler.RULES
 
 
 def _longer(factor: float) -> Callable[[Preset], Preset]:
@@ -63,7 +64,7 @@ def _wider(factor: float) -> Callable[[Preset], Preset]:
     return change
 
 
-def _per_step(tokens: int) -> Callable[[Preset], Preset]:
+def per_step(tokens: int) -> Callable[[Preset], Preset]:
     return lambda p: replace(p, tokens_per_step=tokens)
 
 
@@ -75,9 +76,12 @@ CONDITIONS = (
     Condition("fine-tuning", "twice", _longer(2)),
     Condition("model", "half as wide", _wider(0.5)),
     Condition("model", "twice as wide", _wider(2)),
-    Condition("tokens a step", "1", _per_step(1)),
-    Condition("tokens a step", "2", _per_step(2)),
-    Condition("tokens a step", "9", _per_step(9)),
+    Condition("tokens a step", "1", per_step(1)),
+    Condition("tokens a step", "2", per_step(2)),
+    Condition("tokens a step", "9", per_step(9)),
+    Condition("order", "at random, 1 token a step", per_step(1), rule="at random"),
+    Condition("order", "at random", rule="at random"),
+    Condition("order", "at random, 9 tokens a step", per_step(9), rule="at random"),
     Condition("length", "given, not the model's", true_lengths=True),
 )
 SILENCE, SIGN_LENGTH = "silent canvas", "tokens a sign"  # axes that divide the test set
@@ -85,7 +89,7 @@ SILENCE, SIGN_LENGTH = "silent canvas", "tokens a sign"  # axes that divide the 
 
 def measured(world: Suite, condition: Condition, row: str, seed: int) -> Run:
     """A row of Table 3 under a condition; :func:`ablations.measured` says what the result holds."""
-    changed = world.variant(condition.change(world.preset))
+    changed = world.variant(condition.change(world.preset), rule=condition.rule)
     return ablations.measured(changed, TABLE_3.row(row), seed, condition.true_lengths)
 
 

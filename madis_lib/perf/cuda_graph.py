@@ -8,6 +8,7 @@ nothing in between waits for the device: :data:`fast_sampler.STATIC`, and the ca
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -34,8 +35,10 @@ def graphed(work: Callable[[], Out]) -> Callable[[], Out]:
     with torch.cuda.graph(graph):
         out = work()
 
-    def replay() -> Out:
-        graph.replay()
-        return out
+    return partial(_replay, graph, out, work)
 
-    return replay
+
+def _replay(graph: torch.cuda.CUDAGraph, out: Out, work: object) -> Out:
+    """``work`` is only held, for the tensors that its kernels read."""
+    graph.replay()
+    return out

@@ -69,7 +69,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
 def bounds(suite: Suite) -> pd.DataFrame:
     """The bounds of the rows' test sentences as lines of :func:`frame`; empty where not measured."""
     corpus, world = ablations.corpus_of(suite), ablations.world(suite)
-    run = rivals.finished_bounds(ablations.world(suite), corpus)
+    run = rivals.finished_bounds(world, corpus)
     if run is None:
         return pd.DataFrame()
     scores = run.result["scores"]

@@ -55,10 +55,15 @@ class Narrator:
 
     def step(self, title: str, work: Callable[[], Any]) -> None:
         """Do something that is not a run."""
-        self._announce(title)
         begun = time.monotonic()
+        self._announce(title)
         work()
         self.detail(f"done in {duration(time.monotonic() - begun)}")
+
+    def done(self, title: str, seconds: float) -> None:
+        """Something that is not a run was done elsewhere."""
+        self._announce(title)
+        self.detail(f"done in {duration(seconds)}")
 
 
 def show_plan(planned: list[Planned]) -> list[str]:

@@ -13,15 +13,18 @@ from madis_lib.experiments.workers import side_by_side
 SOURCE = Path(__file__).parents[2] / "notebooks"
 
 
+class NotebookError(ValueError):
+    """A cell failed."""
+
+
 def jobs(
     preset: str, home: Path, folder: Path, source: Path = SOURCE
 ) -> dict[str, Callable[[], None]]:
     """What executes every notebook of ``source`` into ``folder``, by the notebook's file name.
 
-    Each gets the parameters PRESET and HOME; the kernel is "python3".  A job raises a ValueError that
-    names the notebook, the cell and its error.
+    Each gets the parameters PRESET and HOME; the kernel is "python3".  A job raises a NotebookError
+    that names the notebook, the cell and its error.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     parameters = {"PRESET": preset, "HOME": str(home.resolve())}
     # the later ones train more: from the end, so that none of them is left alone at last
     found = sorted(source.glob("*.ipynb"), reverse=True) if source.is_dir() else []
@@ -43,6 +46,7 @@ def _execute(notebook: Path, out: Path, parameters: dict[str, str]) -> None:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    out.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the kernel: others run beside it
     try:
         with _importable():
@@ -57,7 +61,7 @@ def _execute(notebook: Path, out: Path, parameters: dict[str, str]) -> None:
                 cwd=notebook.parent,
             )
     except PapermillExecutionError as error:
-        raise ValueError(
+        raise NotebookError(
             f"{notebook}: cell {error.exec_count} failed with {error.ename}: {error.evalue}; "
             f"what it printed is in {out}"
         ) from None

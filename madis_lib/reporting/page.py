@@ -248,7 +248,7 @@ def _ablations(suite: Suite, folder: Path) -> str:
             ),
             _table(rebuilt.drop(columns="preset")),
         ]
-    return "\n".join([*parts, _figure(folder, "utc_map")])
+    return "\n".join([*parts, _figure(folder, "utc_map"), _figure(folder, "order")])
 
 
 def _ablation(suite: Suite, frame: pd.DataFrame, where: str) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -79,7 +79,7 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     if force:
         for p in schedule.plan(suite, only, seeds):
-            if p.run is not None and _is_asked_for(p, only):
+            if p.run is not None and schedule.is_asked_for(p.step, only):
                 suite.store.beside(p.run.folder.parent.name).forget(p.run)
     introduce(suite, home)
     planned = schedule.plan(suite, only, seeds, measured_before(folder))
@@ -112,22 +112,25 @@ def _report(
     record = describe(suite, runs, begun, here)
 
     say.step("tables", lambda: _write_tables(suite, folder))
-    left: dict[str, Callable[[], Any]] = {"figures": partial(_write_figures, suite, folder, record)}
-    executed, problem = [], None
+    figures_drawn = partial(_write_figures, suite, folder, record)
+    executed, problem, drawn = [], None, False
     if notebooks and suite.data is None and suite.protocol.claims and not some:
         say.line("        notebooks, and the figures beside them")
-        left |= notebook_runs.jobs(suite.preset.name, suite.store.root.parent, folder / "notebooks")
+        jobs = notebook_runs.jobs(suite.preset.name, suite.store.root.parent, folder / "notebooks")
+        beside: list[tuple[str, Callable[[], Any]]] = [("figures", figures_drawn), *jobs.items()]
         try:
-            for name, _ in workers.side_by_side(list(left.items())):
-                del left[name]
-                if name != "figures":
+            for name, seconds in workers.side_by_side(beside if jobs else []):
+                if name == "figures":
+                    drawn = True
+                    say.done("figures", seconds)
+                else:
                     executed.append(name)
                     say.detail(f"executed {name}")
-        except ValueError as error:  # the report is still worth having
+        except notebook_runs.NotebookError as error:  # the report is still worth having
             problem = error
             say.detail(str(error))
-    if "figures" in left:
-        say.step("figures", left["figures"])
+    if not drawn:
+        say.step("figures", figures_drawn)
     record["seconds"] = round(time.monotonic() - clock, 1)
     record["peak_memory_mb"] = provenance.peak_memory_mb()
     record["notebooks"] = sorted(executed)
@@ -155,7 +158,8 @@ def follow(
     suite = open_suite(preset, home, reports, data, protocol, world)
     train.stop_at(until)
     for step in registry.chosen(suite, only, seeds) if only else registry.steps(suite, seeds):
-        step.find()
+        if not step.part_of:  # made within the other
+            step.find()
 
 
 def dry_run(
@@ -171,18 +175,7 @@ def dry_run(
     """What :func:`reproduce` would make, line by line, and how long it would take."""
     suite = open_suite(preset, home, reports, data, protocol)
     before = measured_before(report_folder(preset, reports, data, protocol))
-    planned = schedule.plan(suite, only, seeds, before)
-    if force:
-        planned = [
-            replace(p, done=False, begun=False, kept=False) if _is_asked_for(p, only) else p
-            for p in planned
-        ]
-    return show_plan(planned)
-
-
-def _is_asked_for(planned: Planned, only: Collection[str]) -> bool:
-    """By name, and not as what another one needs."""
-    return not only or bool(set(planned.step.serves) & set(only))
+    return show_plan(schedule.plan(suite, only, seeds, before, force))
 
 
 def open_suite(

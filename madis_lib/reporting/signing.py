@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # shipped with the pack
 CORPUS = {"zh": "csl", "de": "phoenix", "en": "how2sign"}
 MAX_TEXT_TOKENS = 256
 MAX_TEMPERATURE = 100.0  # the draw is long uniform; much more overflows
+Out = TypeVar("Out")
 SYNTHETIC = "Synthetic signing, not a real sign language."
 
 
@@ -123,7 +124,12 @@ def trained(suite: Suite, corpus: str) -> Source:
     about = " · ".join(["MaDiS Companion", suite.corpus_name(corpus), *_told(told)])
     size = suite.preset.corpus
     world = World(run.folder, size.signs, size.seed, told) if suite.data is None else None
-    return Source(about, lambda: suite.system(corpus), lambda: suite.oracle(corpus), world)
+
+    def found(find: Callable[[str], Out]) -> Out:
+        with suite.store.only_finding():
+            return find(corpus)
+
+    return Source(about, lambda: found(suite.system), lambda: found(suite.oracle), world)
 
 
 def check_request(text: str, language: str, out: Path, temperature: float, seed: int) -> str:

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from tests.distributed.cases import ROOT
 
-TRAINED = ("tokenizer", "pretrained", "finetuned")  # what all processes make together
+TRAINED = ("vqvae", "tokenizer", "pretrained", "finetuned")  # what all processes make together
 
 
 def torchrun(folder, *more):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from madis_lib import presets
-from madis_lib.experiments import ablations, registry, utc_map
+from madis_lib.experiments import ablations, order, registry, utc_map
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import figures
+from madis_lib.sampler import RULES
 from tests import tiny
 
 GIVEN = next(c for c in utc_map.CONDITIONS if c.true_lengths)
@@ -80,6 +81,26 @@ def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite, tmp
 def test_a_given_length_is_kept(suite):
     run = utc_map.measured(suite, GIVEN, "none", 0)
     np.testing.assert_allclose(run.result["scores"]["length_ratio"], 1)
+
+
+def test_the_orders_are_compared_where_all_of_a_kind_is_finished(suite):
+    assert order.panels(suite) == []
+    for pace in order.PACES:
+        for rule in RULES:
+            condition = utc_map.Condition("", "", utc_map.per_step(pace), rule=rule)
+            utc_map.measured(suite, condition, utc_map.WITHOUT, 0)
+    (panel,) = order.panels(suite)
+    assert (panel.label, panel.seeds) == ("rows without checkpoints", 1)
+    points = figures.order(suite).data["points"]
+    by = {(p["tokens_per_step"], p["rule"]): p for p in points}
+    assert len(by) == 2 * len(order.PACES)
+    for pace in order.PACES:
+        a, b = by[pace, order.AT_RANDOM], by[pace, order.SUREST]
+        assert a["estimate"] - b["estimate"] == pytest.approx(
+            a["at_random_minus_surest"]["estimate"]
+        )
+    body = {k: panel.scored.contrast({order.key(*k): 1}, "dtw_body").mean for k in by}
+    assert len(set(body.values())) > 2  # gloss errors of so small a model are all 100 %
 
 
 def test_smoke_presets_leave_it_out():

@@ -1,9 +1,11 @@
 import gzip
 import html.parser
 import json
+import multiprocessing
 import os
 import re
 import subprocess
+import time
 
 import nbformat
 import numpy as np
@@ -233,11 +235,40 @@ def test_no_notebooks_are_skipped_with_a_note(tmp_path):
 
 
 def fail():
-    raise ValueError("notebooks/05.ipynb: cell 3 failed")
+    raise notebook_runs.NotebookError("notebooks/05.ipynb: cell 3 failed")
 
 
-def test_the_report_survives_a_failing_notebook(report, again, monkeypatch):
+def drawn_late(suite, folder, record):
+    """Too late for a worker, whose notebook has failed by then."""
+    if multiprocessing.parent_process() is not None:
+        time.sleep(60)
+    (folder / "drawn").touch()
+
+
+def test_a_report_whose_notebook_failed_is_drawn_all_the_same(report, again, monkeypatch):
+    monkeypatch.setattr(notebook_runs, "jobs", lambda *_: {"05.ipynb": fail})
+    monkeypatch.setattr(reproducing, "_write_figures", drawn_late)
+    with pytest.raises(ValueError, match="05.ipynb"):
+        again(notebooks=True)
+    (report / "drawn").unlink()
+
+
+def fails_itself(*_):
+    raise ValueError("nothing to draw")
+
+
+def test_figures_that_fail_are_no_failed_notebook(again, monkeypatch, capsys):
+    monkeypatch.setattr(notebook_runs, "jobs", lambda *_: {"04.ipynb": list})
+    monkeypatch.setattr(reproducing, "_write_figures", fails_itself)
+    with pytest.raises(ValueError, match="nothing to draw"):
+        again(notebooks=True)
+    assert "nothing to draw" not in capsys.readouterr().out
+
+
+def test_the_report_survives_a_failing_notebook(report, again, monkeypatch, capsys):
     monkeypatch.setattr(notebook_runs, "jobs", lambda *_: {"05.ipynb": fail, "04.ipynb": list})
     with pytest.raises(ValueError, match="05.ipynb"):
         again(notebooks=True)
+    told = re.findall(r"\[ *(\d+)/(\d+)\]", capsys.readouterr().out)
+    assert [int(n) for n, _ in told] == [*range(1, int(told[0][1]) + 1)]  # figures among them
     assert "cell 3 failed" in (report / "report.html").read_text(encoding="utf-8")

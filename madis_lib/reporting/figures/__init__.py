@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from madis_lib.experiments import efficiency, side_by_side
+from madis_lib.experiments import order as order_of_places
 from madis_lib.experiments import utc_map as conditions
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.figures.ablation import differences
 from madis_lib.reporting.figures.architecture import fig2
 from madis_lib.reporting.figures.comparison import fig5
+from madis_lib.reporting.figures.confidence import order
 from madis_lib.reporting.figures.corpus import corpus_statistics
 from madis_lib.reporting.figures.curves import training
 from madis_lib.reporting.figures.gates import fig4, fig10
@@ -47,6 +49,7 @@ __all__ = [
     "headline",
     "metric_blindness",
     "metric_scatter",
+    "order",
     "save",
     "strip",
     "training",
@@ -203,6 +206,16 @@ ALL = (
         "the 95 % interval over five seeds and sentences is off zero (not corrected for their number); "
         "green circles where checkpoints help, orange squares where they harm. Ticks: single seeds.",
         runs=conditions.finished,
+    ),
+    Entry(
+        "order",
+        order,
+        "The surest first? What confidence is worth",
+        "Not in the paper. The same models sign in two orders: what they are surest of first, as the paper "
+        "has it, or in an order drawn once for all sentences. Bars: 95 % over seeds and sentences, of the "
+        "headline over sentences alone. Notice on which side the order drawn at random is, and whether "
+        "more tokens a step cost or help: a model can only gain from its confidence once that is good.",
+        runs=order_of_places.panels,
     ),
     Entry(
         "fig10",
