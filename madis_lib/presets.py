@@ -197,7 +197,7 @@ def quick() -> Preset:
 
 
 def laptop() -> Preset:
-    """Larger, for a laptop: about seven hours of one core, half that on two.
+    """Larger, for a laptop: about ten hours of one core, half that on two.
 
     Expect every bound beaten, about 30 % gloss error, and a tokenizer that reads back at 5 %.
     SiCLIP finds 92 to 99 % of 200 true test sentences, on every rung: SignWorld is easy for it.
@@ -224,8 +224,8 @@ def rows() -> Preset:
     """The world of ``laptop``'s ablations: small enough to train every row with five seeds.
 
     As large as ``quick``, with more test sentences.  A row takes one to two minutes of a core, all
-    of them two to three hours, and an hour or two more those of Table 1; expect about 60 % gloss error of
-    the full method.
+    of them two to three hours, an hour or two more those of Table 1, and as long the map of UTC; expect
+    about 60 % gloss error of the full method.
     """
     p = quick()
     return replace(
