@@ -44,7 +44,8 @@ def plan(
     Args:
         only: artefacts; none: all.
         seeds: of the rows of ablations; None: the preset's.
-        elsewhere: seconds of runs by name, for those that were never made here.
+        elsewhere: seconds of runs by the title of their step, where they are known so well; of others
+            what runs of the same name took here.
         force: as if what is asked for were not there.
 
     Raises:
@@ -59,7 +60,7 @@ def plan(
             found[step.title] = Planned(step, None, False, False, None)
             continue
         store = suite.store.beside(run.folder.parent.name)
-        seconds = store.expected_seconds(run.name) or (elsewhere or {}).get(run.name)
+        seconds = (elsewhere or {}).get(step.title) or store.expected_seconds(run.name)
         begun, done = (run.folder / "config.json").exists(), store.find(run.folder) is not None
         if force and is_asked_for(step, only):
             done = begun = False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from madis_lib.experiments import schedule
+from madis_lib.experiments import schedule, workers
 from madis_lib.experiments.registry import Step
 from madis_lib.experiments.schedule import Planned
 from madis_lib.experiments.store import Run
@@ -78,7 +78,8 @@ def show_plan(planned: list[Planned]) -> list[str]:
     left = sum(not p.done for p in planned)
     told = f"{left} of {len(planned)} to make"
     if unknown < left:
-        told += f", about {duration(seconds)}"
+        cores = workers.cores()
+        told += f", about {duration(seconds)} on {cores} core{'s' if cores > 1 else ''}"
     if unknown:
         told += f"{' and' if unknown < left else ','} {unknown} that were never timed here"
     if not left:

@@ -200,10 +200,10 @@ def report_folder(
 
 
 def measured_before(folder: Path) -> dict[str, float]:
-    """Seconds of runs by name, as a report that is there tells them."""
+    """Seconds of runs by the title of their step, as a report that is there tells them."""
     try:
         runs = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["runs"]
-        return {run["name"]: run["seconds"] for run in runs if "seconds" in run}
+        return {run["title"]: run["seconds"] for run in runs if "seconds" in run}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

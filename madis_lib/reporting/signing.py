@@ -116,6 +116,11 @@ def trained(suite: Suite, corpus: str) -> Source:
         with suite.store.only_finding():
             run = suite.finetuned(corpus)
     except UnfinishedRunError as error:
+        if not suite.store.root.is_dir():
+            raise FileNotFoundError(
+                f"{suite.store.root}: no runs of {suite.preset.name} here; go to the folder where madis "
+                f"reproduce --preset {suite.preset.name} was run, or run it"
+            ) from None
         more = "" if suite.data is None else f" --data {suite.data}"
         raise FileNotFoundError(
             f"{error}; make it with: madis reproduce --preset {suite.preset.name}{more}"

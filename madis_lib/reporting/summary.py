@@ -63,6 +63,11 @@ def _claims(folder: Path) -> list[str]:
         ),
         scoreboard.HOW,
     ]
+    if (folder / "readings.md").is_file():
+        parts.append(
+            "A verdict is no more than its rule: some of what is reproduced is easily so. What we think "
+            "of them, claim by claim, and what was tried: [`readings.md`](readings.md)."
+        )
     elsewhere = ("needs real data", "needs people", "not measured yet")
     order = [scoreboard.artefact_of(claim) for claim in paper.CLAIMS]  # claims.json sorts by id
     for artefact in dict.fromkeys(order):
@@ -81,8 +86,6 @@ def _claims(folder: Path) -> list[str]:
         ]
         name = html.escape(scoreboard.title(artefact))
         parts.append(f"<details><summary>{name}</summary>\n\n" + "\n".join(rows) + "\n\n</details>")
-    if (folder / "readings.md").is_file():
-        parts.append("What we think of them, claim by claim: [`readings.md`](readings.md).")
     return parts
 
 

@@ -58,7 +58,7 @@ def test_a_plan_makes_nothing_and_knows_what_is_done(suite):
     _ = suite.corpus
     planned = schedule.plan(suite, ["table6"])
     assert [p.step.title for p in planned if p.done] == ["corpus"]
-    elsewhere = schedule.plan(suite, ["table6"], elsewhere={"siclip-baseline": 60.0})
+    elsewhere = schedule.plan(suite, ["table6"], elsewhere={registry._siclip("baseline"): 60.0})
     assert schedule.remaining(elsewhere)[0] == 60 / workers.cores()
     lines = show_plan(planned)
     assert lines[1].startswith("done") and lines[-1].startswith(f"{len(planned) - 1} of")

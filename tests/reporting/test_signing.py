@@ -43,6 +43,9 @@ def test_a_model_that_was_just_trained_signs(suite, text, tmp_path):
     with pytest.raises(ValueError, match="no word of this text has a sign"):
         signing.generate("blorg", "en", out, suite=suite)
     empty = Suite(suite.preset, tmp_path / ".madis")
+    with pytest.raises(FileNotFoundError, match="go to the folder where madis reproduce"):
+        signing.generate(text, "en", out, suite=empty)
+    empty.store.root.mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match="make it with: madis reproduce --preset tiny"):
         signing.generate(text, "en", out, suite=empty)
 
@@ -51,6 +54,7 @@ def test_a_model_of_other_data_knows_no_synthetic_words(suite, text, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(suite.root, data)
     theirs = Suite(suite.preset, tmp_path / ".madis", data)
+    theirs.store.root.mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=f"--preset tiny --data {data}"):
         signing.generate("blorg", "en", tmp_path / "a.html", suite=theirs)
 
