@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from madis_lib.experiments import ablations
 from madis_lib.experiments import order as orders
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.order import AT_RANDOM, PACES, SUREST, Panel, key
@@ -33,7 +34,8 @@ def order(suite: Suite) -> Figure:
         point for axes, panel in zip(grid[0], found, strict=True) for point in _draw(axes, panel)
     ]
     m = METRICS[METRIC]
-    grid[0][0].set_ylabel(f"{m.label} ({m.unit})")
+    where = suite.corpus_name(ablations.corpus_of(suite))
+    grid[0][0].set_ylabel(f"{m.label} ({m.unit}), {where}")
     grid[0][0].invert_yaxis()  # better is up
     grid[0][0].legend(title="places are written", loc="best")
     return style.with_data(figure, metric=METRIC, points=points)
