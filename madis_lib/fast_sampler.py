@@ -93,9 +93,7 @@ def static_plan(
 
 def greedy_triples(logits: list[Tensor]) -> tuple[Tensor, Tensor]:
     """:func:`sampler.choose_triples` at temperature 0, by log p_i = z_i - logsumexp(z)."""
-    body_eos = logits[0].new_empty(
-        0, dtype=torch.bool
-    )  # known once the body, which comes first, is
+    body_eos = logits[0].new_empty(0, dtype=torch.bool)  # known after the body, which comes first
     picked, log_probs = [], []
     for part, z in enumerate(logits):
         if part == 0:

@@ -32,7 +32,6 @@ from madis_lib.experiments.evaluate import SYSTEM
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
-from madis_lib.sampler import RULES
 
 # MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
 HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
@@ -379,7 +378,7 @@ def _order(suite: Suite) -> list[Step]:
         Step(f"Order of places, {rule}, {pace} tokens a step, {name}",
              partial(order.headline, suite, pace, rule), _told_row,
              (f"fine-tuning, {name}", _siclip(embedding.BEST)), ("order",), True, True)
-        for rule in RULES for pace in order.PACES
+        for rule in order.ORDERS for pace in order.PACES
     ]  # fmt: skip
 
 

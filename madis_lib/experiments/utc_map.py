@@ -1,9 +1,9 @@
 """When do temporal checkpoints help?  Table 3's first and fourth row under other conditions.
 
 The paper compares them once.  Here one condition at a time is changed: how long fine-tuning takes,
-how large the model is, how many tokens a step writes and in which order, whether the length is given.  And the test
-set of the unchanged condition is divided: by how much of the canvas a sentence leaves silent, and
-by how many tokens its signs last.  Training or sampling are Table 3's in all else; this is not in the
+how large the model is, how many tokens a step writes and in which order, whether the length is
+given.  And the test set of the unchanged condition is divided: by how much of the canvas a sentence
+leaves silent, and by how many tokens its signs last.  Training or sampling are Table 3's in all else; this is not in the
 paper.
 """
 
