@@ -41,6 +41,7 @@ whatever was measured on synthetic signing; *not measured yet*.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -51,9 +52,11 @@ Verdict = Literal[
     "reproduced", "derived", "not reproduced", "inconclusive", "not measured yet",
     "needs real data", "needs people",
 ]  # fmt: skip
+Side = Literal["as claimed", "against", "tied"]
 MIN_SEEDS = 5
 ALPHA = 0.025  # one-sided, each way
 SPEED_UNITS = ("tokens/s", "s per 100")
+SMALLEST_P = 1e-12  # to be told: no test of a few hundred sentences is surer than that
 
 
 class Evidence(Protocol):
@@ -92,17 +95,25 @@ class Inequality:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An inequality and its measurement; estimate and interval are of what is shown."""
+    """An inequality and its measurement; estimate and interval are of what is shown.
+
+    ``side`` is where the estimate lies: on the paper's, against it, or on neither.
+    """
 
     column: str
     about: str
     estimate: float
     low: float
     high: float
-    holds: bool  # the estimate is on the paper's side
+    side: Side
     p_for: float
     p_against: float
     seeds: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.column}: {self.about} = {_number(self.estimate)} {_ends(self.low, self.high)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -246,9 +257,12 @@ def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
             missing.append(f"{item.about} in {item.column}")
             continue
         zero = -item.constant
+        side: Side = (
+            "tied" if sum_.mean == zero else "as claimed" if sum_.mean > zero else "against"
+        )
         compared.append(
             Comparison(
-                item.column, item.about, *shown.interval(), sum_.mean > zero,
+                item.column, item.about, *shown.interval(), side,
                 sum_.p_not_above(zero), sum_.p_not_below(zero), len(sum_.by_seed),
             )
         )  # fmt: skip
@@ -292,32 +306,33 @@ def _decided(found: Judgement) -> Judgement:
     if found.p_for <= ALPHA:
         n = len(found.comparisons)
         held = f"All {n} comparisons hold" if n > 1 else "It holds"
-        reason = f"{held}, p = {found.p_for:.2g} after Holm."
+        reason = f"{held}, {_p(found.p_for)} after Holm."
         return replace(found, verdict="reproduced", reason=reason)
     decide = [c for c in found.comparisons if found.seeds is None or c.seeds >= found.seeds]
     worst = min(decide, key=lambda c: c.p_against)
     if found.p_against <= ALPHA:
         reason = (
-            f"Fails for {worst.about} in {worst.column}, p = {found.p_against:.2g} after "
-            f"Holm; {found.direction}{lacking}."
+            f"Fails for {worst.about} in {worst.column}, {_p(found.p_against)} after Holm; "
+            f"{found.direction}{lacking}."
         )
         return replace(_shown(found, worst), verdict="not reproduced", reason=reason)
     reason = (
-        f"{_capital(found.direction)}; corrected p = {found.p_for:.2g} for the claim, "
-        f"{found.p_against:.2g} against it{lacking}."
+        f"{_capital(found.direction)}; corrected {_p(found.p_for)} for the claim, "
+        f"{_p(found.p_against)} against it{lacking}."
     )
     return replace(found, reason=reason)
 
 
 def _shown(found: Judgement, by: Comparison) -> Judgement:
     """The judgement with the numbers of one of its comparisons as its own."""
-    ours = f"{by.column}: {by.about} = {_number(by.estimate)} {_ends(by.low, by.high)}"
-    return replace(found, ours=ours, estimate=by.estimate, low=by.low, high=by.high)
+    return replace(found, ours=str(by), estimate=by.estimate, low=by.low, high=by.high)
 
 
 def _direction(compared: Sequence[Comparison], enough: int) -> str:
-    held = sum(c.holds for c in compared)
-    told = f"{held} of {len(compared)} comparisons on the paper's side"
+    sides = Counter(c.side for c in compared)
+    told = f"{sides['as claimed']} of {len(compared)} comparisons on the paper's side"
+    if ties := sides["tied"]:
+        told += f", {ties} tied"
     return told + (f", {enough} with {MIN_SEEDS} seeds" if 0 < enough < len(compared) else "")
 
 
@@ -381,7 +396,13 @@ def _number(value: float) -> str:
 
 
 def _ends(low: float, high: float) -> str:
+    if math.isinf(low) and math.isinf(high):
+        return "(one training: no interval)"
     return f"[{_number(low)}, {_number(high)}]"
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.2g}" if value >= SMALLEST_P else f"p < {SMALLEST_P:g}"
 
 
 def _listed(items: Sequence[str], most: int = 4) -> str:

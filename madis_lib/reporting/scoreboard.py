@@ -228,7 +228,7 @@ def _row(j: Judgement, reading: str) -> str:
         paragraphs = f"<details><summary>our reading</summary>{paragraphs}</details>"
     seeds = f"<small>{j.seeds} seed{'s' if j.seeds != 1 else ''}</small>" if j.seeds else ""
     if len(j.comparisons) > 1:
-        lines = "".join(f"<li>{html.escape(_told(c))}</li>" for c in j.comparisons)
+        lines = "".join(f"<li>{html.escape(f'{c}, {c.side}')}</li>" for c in j.comparisons)
         seeds += f"<details><summary>all {len(j.comparisons)}</summary><ul>{lines}</ul></details>"
     printed = html.escape(j.printed) or "–"
     if len(j.printed) > 120:
@@ -243,11 +243,6 @@ def _row(j: Judgement, reading: str) -> str:
         f'<td class="text">{html.escape(j.ours) or "–"}{seeds}</td>'
         f'<td class="text">{printed}</td></tr>'
     )
-
-
-def _told(c: Comparison) -> str:
-    side = "as claimed" if c.holds else "against"
-    return f"{c.column}: {c.about} = {c.estimate:.4g} [{c.low:.4g}, {c.high:.4g}], {side}"
 
 
 def _plain(c: Comparison) -> dict[str, Any]:

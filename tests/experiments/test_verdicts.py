@@ -112,6 +112,21 @@ def test_few_seeds_give_no_verdict_but_a_direction(claim, seeds):
     assert verdict(claim, Made(found, seeds=5, spread=1e-6)) == "reproduced"
 
 
+def test_a_tie_is_on_neither_side():
+    both = paper.Better("table2", "sign", ("none", "latent"), (COLUMN,))
+    judged = judge([claim(both)], Made(cells(sign=30, none=30, latent=20), spread=0))[0]
+    assert [c.side for c in judged.comparisons] == ["tied", "as claimed"]
+    assert judged.verdict == "inconclusive"
+    assert "1 of 2 comparisons on the paper's side, 1 tied" in judged.reason.lower()
+
+
+def test_what_is_told_has_no_infinite_end_and_no_p_of_zero():
+    one = judge([BETTER], Made(cells(sign=33, none=31), seeds=1))[0]
+    assert one.ours.endswith("= 2 (one training: no interval)")
+    sure = judge([BETTER], Made(cells(sign=33, none=31), spread=0))[0]
+    assert sure.p_for == 0 and "p < 1e-12" in sure.reason
+
+
 @pytest.mark.parametrize("gap, expected", [(-3, "not reproduced"), (3, "inconclusive")])
 def test_columns_with_fewer_seeds_can_neither_refute_nor_complete_a_claim(gap, expected):
     """r1 has five seeds, DTW-JPE one, which is clearly against the claim."""

@@ -16,7 +16,7 @@ EVIL = "<script>x</script> & co"
 @pytest.fixture
 def judgements():
     """Every verdict, on claims of several artefacts."""
-    comparison = Comparison("csl.r1", "a - b", 1.0, -float("inf"), 2.0, True, 0.1, 0.9, 1)
+    comparison = Comparison("csl.r1", "a - b", 1.0, -float("inf"), 2.0, "as claimed", 0.1, 0.9, 1)
     made = []
     for i, claim in enumerate(paper.CLAIMS):
         verdict = scoreboard.VERDICTS[i % len(scoreboard.VERDICTS)]
