@@ -239,24 +239,25 @@ def notebooks(preset: str = "quick", reports: Path = Path("reports")) -> None:
 
 @app.command
 def runs(preset: str = "quick", check: bool = False) -> None:
-    """List the runs of a preset: done or not, when, how large.
+    """List the runs of a preset: done or not, when, how large, which step of a reproduction.
 
     Args:
         preset: quick, laptop, gpu or paper; rows holds laptop's ablations.
         check: read every file of every finished run and name those that have changed since.
     """
     from madis_lib import presets
-    from madis_lib.experiments.store import Store
+    from madis_lib.experiments import registry
+    from madis_lib.experiments.suite import Suite
 
-    presets.get(preset)
-    store = Store(HOME / preset)
+    suite = Suite(presets.get(preset), HOME)
+    store = suite.store
     if check:
         wrong = store.damaged()
         for path in wrong:
             print(f"{path}: is not what the run left; remove its result.json to make the run again")
         print(f"{len(wrong)} damaged files in {store.root}")
         raise SystemExit(1 if wrong else 0)
-    listing = store.listing()
+    listing = store.listing(registry.titles(suite))
     if len(listing) == 1:
         print(f"no runs of {preset} in {HOME}; make them with: madis reproduce --preset {preset}")
         return

@@ -251,8 +251,9 @@ def test_runs_are_listed(madis, suite, home, monkeypatch):
     run = suite.tokenizer_run
     monkeypatch.setattr(cli, "HOME", home)
     head, *lines = madis("runs", "--preset", "tiny").out.splitlines()
-    assert head.split() == ["run", "key", "state", "seconds", "MB", "age"]
-    assert ["tokenizer", run.key, "done"] in [line.split()[:3] for line in lines]
+    assert head.split() == ["run", "key", "state", "seconds", "MB", "age", "what"]
+    (line,) = (line for line in lines if line.split()[:2] == ["tokenizer", run.key])
+    assert line.split()[2] == "done" and line.endswith("  sign tokenizer")
 
 
 # --- corpus, check-data, and data that cannot be read ------------------------------------------

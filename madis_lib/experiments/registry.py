@@ -29,7 +29,7 @@ from madis_lib.experiments import (
 )
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.evaluate import SYSTEM
-from madis_lib.experiments.store import Run
+from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
 
@@ -87,6 +87,18 @@ def chosen(
             wanted.add(title)
             open_ += () if title in done else everything[title].needs
     return [step for title, step in everything.items() if title in wanted]
+
+
+def titles(suite: Suite) -> dict[str, str]:
+    """Titles of the finished steps, by the keys of their runs."""
+    found: dict[str, str] = {}
+    with suite.store.only_finding():
+        for step in steps(suite):
+            try:
+                found.setdefault(step.find().key, step.title)
+            except UnfinishedRunError:
+                continue
+    return found
 
 
 def _headline(suite: Suite) -> list[Step]:

@@ -247,17 +247,21 @@ class Store:
         took = [m["seconds"] for m in made if "seconds" in m and not m.get("resumed")]
         return median(took) if took else None
 
-    def listing(self) -> list[str]:
-        """A line for every run, oldest first; the first line names the columns."""
+    def listing(self, titles: Mapping[str, str]) -> list[str]:
+        """A line for every run, oldest first; the first line names the columns.
+
+        Args:
+            titles: by key, what to call runs beside their names.
+        """
         folders = [f for f in self.root.glob("*-*") if (f / "config.json").is_file()]
-        rows = [("run", "key", "state", "seconds", "MB", "age")]
-        rows += map(_row, sorted(folders, key=_began))
+        rows = [("run", "key", "state", "seconds", "MB", "age", "what")]
+        rows += [(*(r := _row(f)), titles.get(r[1], "")) for f in sorted(folders, key=_began)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return [
             "  ".join(
-                cell.ljust(width) if i < 3 else cell.rjust(width)
+                cell.rjust(width) if 3 <= i < 6 else cell.ljust(width)
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
+            ).rstrip()
             for row in rows
         ]
 

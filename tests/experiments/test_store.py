@@ -183,7 +183,7 @@ def test_two_processes_share_one_run(tmp_path):
 
 
 def test_listing(runs, work, monkeypatch):
-    assert runs.listing() == ["run  key  state  seconds  MB  age"]
+    assert runs.listing({}) == ["run  key  state  seconds  MB  age  what"]
     done = runs.run("finetuned-csl", CONFIG, (), work)
     (done.folder / "big").write_bytes(b"0" * 3_000_000)
     assert done.made["seconds"] >= 0 and done.made["commit"] and not done.made["resumed"]
@@ -195,11 +195,12 @@ def test_listing(runs, work, monkeypatch):
         now = (folder / "config.json").stat().st_mtime
         os.utime(folder / "config.json", (now - age, now - age))
     monkeypatch.setattr(store.time, "time", lambda: now)
-    assert [line.split() for line in runs.listing()[1:]] == [
-        ["finetuned-csl", done.key, "done", "62", "3.0", "2", "h"],
-        ["tokens", done.key, "unfinished", "-", "0.0", "5", "s"],
+    titles = {done.key: "fine-tuning, csl"}
+    assert [line.split() for line in runs.listing(titles)[1:]] == [
+        ["finetuned-csl", done.key, "done", "62", "3.0", "2", "h", "fine-tuning,", "csl"],
+        ["tokens", done.key, "unfinished", "-", "0.0", "5", "s", "fine-tuning,", "csl"],
     ]
-    assert len(set(map(len, runs.listing()))) == 1
+    assert len(set(map(len, runs.listing(titles)[1:]))) == 1
 
 
 def test_a_file_that_was_cut_is_noticed_and_the_run_made_again(runs, work, caplog):
