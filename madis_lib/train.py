@@ -51,6 +51,19 @@ def device() -> torch.device:
 
 
 @contextmanager
+def on_device(*modules: nn.Module) -> Iterator[torch.device]:
+    """Within, modules are on :func:`device`, which is given; then where they were."""
+    before = [next(module.parameters()).device for module in modules]
+    try:
+        for module in modules:
+            module.to(device())
+        yield device()
+    finally:
+        for module, where in zip(modules, before, strict=True):
+            module.to(where)
+
+
+@contextmanager
 def one_thread() -> Iterator[None]:
     """For runs that may be made side by side: on a CPU, their last bits depend on it."""
     before = torch.get_num_threads()

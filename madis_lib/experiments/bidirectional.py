@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from madis_lib import attention, metrics, sampler
+from madis_lib.data.batches import valid_mask
 from madis_lib.experiments.contrasts import sentence_estimate
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.model import MaDiS
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
+from madis_lib.train import on_device
 
 TRAINED, UNTRAINED, CAUSAL = "trained", "untrained", "trained, causal mask"
 TOP = 3  # heads that the paper shows
@@ -33,7 +35,7 @@ def final_canvas(system: MaDiSSystem, ids: Tensor, valid: Tensor) -> tuple[Tenso
     model = system.model
     out = sampler.generate(model, ids, valid, system.steps)
     canvas = model.vocab.to_ids(out.codes)
-    ended = torch.arange(canvas.shape[1]) >= out.lengths[:, None]
+    ended = ~valid_mask(out.lengths, canvas.shape[1])
     canvas = canvas.masked_fill(ended[..., None], model.vocab.eos)
     last = out.step == out.step.max()
     return canvas.masked_fill(last[..., None], model.vocab.mask), int(out.lengths[0])
@@ -48,7 +50,7 @@ def ratios(
     model: MaDiS, ids: Tensor, valid: Tensor, canvas: Tensor, length: int, causal: bool = False
 ) -> dict[str, list[float]]:
     """The future-attention ratio of each head of the penultimate layer, by scope."""
-    found = attention.maps(model, ids, valid, canvas, layer_of(model), causal)[0]
+    found = attention.maps(model, ids, valid, canvas, layer_of(model), causal)[0].cpu()
     text = ids.shape[1]
     place = torch.arange(found.shape[-1])
     chosen = {"signs": (place >= text) & (place < text + length), "all": place < text + length}
@@ -75,15 +77,16 @@ def future_attention(suite: Suite, corpus: str, split: str = "test") -> Run:
             name: {scope: [] for scope in SCOPES} for name in models
         }
         kept = []
-        for i, text in enumerate(suite.texts(corpus, split)):
-            ids, valid = encode_texts(system.text, [text])
-            canvas, length = final_canvas(system, ids, valid)
-            if length < 2:
-                continue
-            kept.append(i)
-            for name, (model, causal) in models.items():
-                for scope, of in ratios(model, ids, valid, canvas, length, causal).items():
-                    rows[name][scope].append(of)
+        with on_device(system.model, untrained) as where:
+            for i, text in enumerate(suite.texts(corpus, split)):
+                ids, valid = (x.to(where) for x in encode_texts(system.text, [text]))
+                canvas, length = final_canvas(system, ids, valid)
+                if length < 2:
+                    continue
+                kept.append(i)
+                for name, (model, causal) in models.items():
+                    for scope, of in ratios(model, ids, valid, canvas, length, causal).items():
+                        rows[name][scope].append(of)
         return {"ratios": rows, "sentences": kept}
 
     name = f"attention-{corpus}" if split == "test" else f"attention-{corpus}-{split}"

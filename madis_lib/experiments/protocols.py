@@ -24,6 +24,7 @@ from madis_lib.release.siclip import POOL
 from madis_lib.release.system import Signed
 from madis_lib.systems.madis import MaDiSSystem, Signing, encode_texts
 from madis_lib.tokenizer import Tokenizer
+from madis_lib.train import on_device
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,11 @@ def sign(
     lengths: Sequence[int] | None = None,
 ) -> list[Signing]:
     """The sampler of §3.3, with the checkpoints the model was trained with."""
-    return system.generate(
-        texts, checkpoints=method.checkpoints, layout=method.layout,
-        pick=sampler.RULES[method.rule], lengths=lengths, coarse=method.coarse,
-    )  # fmt: skip
+    with on_device(system.model):
+        return system.generate(
+            texts, checkpoints=method.checkpoints, layout=method.layout,
+            pick=sampler.RULES[method.rule], lengths=lengths, coarse=method.coarse,
+        )  # fmt: skip
 
 
 def sign_with_exact_pivots(system: ReleasedMaDiS, sentences: Sequence[str]) -> list[Signed]:
@@ -120,7 +122,8 @@ def sign_as_released(system: MaDiSSystem, texts: Sequence[str], method: Method) 
     """The release's sampler on a model trained here."""
     text = training.whole(system.text)
     released = ReleasedMaDiS(system.tokenizer, text, system.model)
-    return released.generate(texts, steps=system.steps)
+    with on_device(system.model):
+        return released.generate(texts, steps=system.steps)
 
 
 def decode_streams(streams: list[list[int]], tokenizer: Tokenizer) -> np.ndarray:

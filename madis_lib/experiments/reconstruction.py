@@ -19,7 +19,7 @@ from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.systems.madis import MaDiSSystem, encode_texts
-from madis_lib.train import generator_for
+from madis_lib.train import generator_for, on_device
 
 RATIOS = (0.25, 0.5, 0.75, 1.0)
 # rows of paper.FIG_8: what share of the tokens is masked
@@ -47,14 +47,17 @@ def rebuild(
         order = torch.randperm(length, generator=generator)
         row[order[: math.ceil(ratio * length)]] = True
     shown = ids.masked_fill(masked[..., None], model.vocab.mask)
-    _, hidden = model(text_ids, text_valid, shown, valid, mop=False)
-    latents = [
-        torch.where(masked[:, :-1, None], predicted, book[padded[..., p]])
-        for p, (predicted, book) in enumerate(
-            zip(model.latents(hidden[:, :-1]), model.fusion.codebooks, strict=True)
-        )
-    ]
-    motion = tokenizer.denormalise(tokenizer.decode_latents(latents, lengths))
+    with on_device(model, tokenizer) as where:
+        given = (x.to(where) for x in (text_ids, text_valid, shown, valid))
+        padded, masked, lengths = (x.to(where) for x in (padded, masked, lengths))
+        _, hidden = model(*given, mop=False)
+        latents = [
+            torch.where(masked[:, :-1, None], predicted, book[padded[..., p]])
+            for p, (predicted, book) in enumerate(
+                zip(model.latents(hidden[:, :-1]), model.fusion.codebooks, strict=True)
+            )
+        ]
+        motion = tokenizer.denormalise(tokenizer.decode_latents(latents, lengths)).cpu()
     ends = (lengths * FRAMES_PER_TOKEN).tolist()
     return [clip[:end].numpy() for clip, end in zip(motion, ends, strict=True)]
 

@@ -40,7 +40,7 @@ from madis_lib.systems.madis import MDLMSystem
 from madis_lib.systems.motion_gpt import GreedyMotionGPTSystem, MotionGPTSystem
 from madis_lib.systems.soke import SOKESystem
 from madis_lib.tokenizer import Tokenizer
-from madis_lib.train import device, one_thread
+from madis_lib.train import device, on_device, one_thread
 
 MADE_WITH = ("rivals", "model", "sampler")
 _PLAIN = {"checkpoints": (), "fusion": "average", "alpha": 0.0}  # its loss is Eq. 3 alone
@@ -272,7 +272,7 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
 
     def work(_: Path) -> dict[str, Any]:
         made, reference = system(suite, key, corpus, seed), ablations.reference(suite, corpus)
-        with one_thread():
+        with one_thread(), on_device(made.model):
             signed = made.generate(suite.texts(corpus, "test")[: p.row_sentences])
         motion, tokens = [s.features for s in signed], [s.tokens for s in signed]
         retokenised = encode(suite.tokenizer, motion)
@@ -375,6 +375,7 @@ def contestant(suite: Suite, key: str, corpus: str, seed: int) -> Contestant:
 def _signer(suite: Suite, key: str, corpus: str, seed: int) -> Sign:
     made = system(suite, key, corpus, seed)
     assert isinstance(made, SOKESystem)
+    made.model.to(device())
 
     def sign(sentence: str, tokens_per_step: int) -> np.ndarray:
         codes, lengths = made.write([sentence])

@@ -19,6 +19,7 @@ from madis_lib.experiments.evaluate import BODY_JOINTS, landmarks, median_index
 from madis_lib.experiments.store import Run, UnfinishedRunError
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
+from madis_lib.train import on_device
 
 SYSTEMS = ("soke_mbart", "madis")  # rows of Table 1
 TRUTH = "truth"
@@ -68,7 +69,8 @@ def signed(suite: Suite, corpus: str, seed: int) -> Run:
         clips, truth = {TRUTH: true}, suite.truth(corpus, "test")
         for key in SYSTEMS:
             system = rivals.system(suite, key, corpus, seed)
-            clips[system.card.name] = system.generate([text])[0].features
+            with on_device(system.model):
+                clips[system.card.name] = system.generate([text])[0].features
         glosses = {} if truth is None else {TRUTH: truth[index]["timeline"]}
         errors = {}
         for name, clip in clips.items():

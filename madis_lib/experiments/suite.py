@@ -34,7 +34,7 @@ from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
 from madis_lib.presets import Preset, TokenizerConfig, TrainConfig
 from madis_lib.systems.madis import MaDiSSystem
 from madis_lib.tokenizer import Tokenizer
-from madis_lib.train import device, one_thread
+from madis_lib.train import device, on_device, one_thread
 
 log = logging.getLogger(__name__)
 CORPORA = ("csl", "phoenix", "how2sign")
@@ -382,19 +382,18 @@ class Suite:
         """All clips as token files."""
 
         def work(folder: Path) -> dict[str, Any]:
-            tokenizer = self.tokenizer.to(device())
-            counts = {}
-            for corpus in self.corpora:
-                for split in SPLITS:
-                    items = zip(
-                        self.names(corpus, split),
-                        encode(tokenizer, self.clips(corpus, split)),
-                        strict=True,
-                    )
-                    counts[f"{corpus} {split}"] = token_files.write(
-                        folder, corpus, split, items, tokenizer.fingerprint()
-                    )
-            tokenizer.cpu()
+            tokenizer, counts = self.tokenizer, {}
+            with on_device(tokenizer):
+                for corpus in self.corpora:
+                    for split in SPLITS:
+                        items = zip(
+                            self.names(corpus, split),
+                            encode(tokenizer, self.clips(corpus, split)),
+                            strict=True,
+                        )
+                        counts[f"{corpus} {split}"] = token_files.write(
+                            folder, corpus, split, items, tokenizer.fingerprint()
+                        )
             return {"clips": counts}
 
         return self.store.run("tokens", {"tokenizer": self.tokenizer_run}, ("tokenizer",), work)
@@ -437,10 +436,10 @@ class Suite:
         folder: Path,
         watch: Callable[[], Mapping[str, float]] | None = None,
     ) -> train.History:
+        count, batch = self._batches(system, corpora)
         system.model.to(device())
         system.tokenizer.to(device()).requires_grad_(False)
         decoders = [system.tokenizer.vqvaes[part].decode_latents for part in PARTS]
-        count, batch = self._batches(system, corpora)
         world, method = self.store.world, self.preset.method
         self.protocol.prepare(system.model)
 

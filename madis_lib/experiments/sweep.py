@@ -2,30 +2,34 @@
 
 Each system signs the test set with 1, 2, 4, 10 ... tokens a step, one sentence at a time; a system
 that writes token after token has one point.  What comes out is scored, and the signing, without the
-decoder, is timed in the same run: for each sentence all systems and settings take their turns, so
-that a busy machine slows them alike.  A token is a triple.  Two ways of counting: all places of the
-canvas, as the paper's 132 tokens/s (100 tokens in 0.76 s) seem to, and those before the end only.
+decoder, is timed in the same run, on the GPU where there is one: for each sentence all systems and
+settings take their turns, so that a busy machine slows them alike.  A token is a triple.  Two ways of
+counting: all places of the canvas, as the paper's 132 tokens/s (100 tokens in 0.76 s) seem to, and
+those before the end only.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from madis_lib import body as bodies
 from madis_lib import fast_sampler, metrics, sampler
 from madis_lib.experiments.evaluate import SYSTEM, score
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite, encode
+from madis_lib.model import MaDiS
+from madis_lib.perf.floors import now
 from madis_lib.sampler import Generated
 from madis_lib.systems.madis import encode_texts
-from madis_lib.train import one_thread
+from madis_lib.train import device, one_thread
 
 TOKENS_PER_STEP = (1, 2, 3, 4, 6, 10, 17)
 Sign = Callable[[str, int], np.ndarray]  # a sentence, tokens a step: tokens [L, 3]
@@ -56,23 +60,15 @@ def madis(
     """
     size, method = suite.preset.model.max_tokens, suite.preset.method
 
-    def load() -> Sign:
-        system = suite.system(corpus)
-
-        def sign(sentence: str, k: int) -> np.ndarray:
-            text = encode_texts(system.text, [sentence])
-            return _tokens(
-                fast_sampler.generate(
-                    system.model, *text, -(-size // k), method.checkpoints, method.layout,
-                    coarse=coarse,
-                )
-            )  # fmt: skip
-
-        return sign
+    def write(model: MaDiS, ids: Tensor, valid: Tensor, k: int) -> Generated:
+        return fast_sampler.generate(
+            model, ids, valid, -(-size // k), method.checkpoints, method.layout, coarse=coarse
+        )
 
     stages = len(method.checkpoints) + 1
     possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
-    return Contestant(name, suite.named.finetuned(corpus), load, possible, size)
+    trained, load = suite.named.finetuned(corpus), partial(_signer, suite, corpus, write)
+    return Contestant(name, trained, load, possible, size)
 
 
 def madis_plain(suite: Suite, corpus: str, wanted: Sequence[int], name: str) -> Contestant:
@@ -80,23 +76,13 @@ def madis_plain(suite: Suite, corpus: str, wanted: Sequence[int], name: str) -> 
 
     Of ``wanted`` the numbers of tokens a step that leave a step to every stage.
     """
-    fast, method = madis(suite, corpus, wanted), suite.preset.method
-    size = suite.preset.model.max_tokens
+    size, method = suite.preset.model.max_tokens, suite.preset.method
 
-    def load() -> Sign:
-        system = suite.system(corpus)
+    def write(model: MaDiS, ids: Tensor, valid: Tensor, k: int) -> Generated:
+        return sampler.generate(model, ids, valid, -(-size // k), method.checkpoints, method.layout)
 
-        def sign(sentence: str, k: int) -> np.ndarray:
-            text = encode_texts(system.text, [sentence])
-            return _tokens(
-                sampler.generate(
-                    system.model, *text, -(-size // k), method.checkpoints, method.layout
-                )
-            )
-
-        return sign
-
-    return replace(fast, name=name, load=load)
+    fast = madis(suite, corpus, wanted)
+    return replace(fast, name=name, load=partial(_signer, suite, corpus, write))
 
 
 def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
@@ -106,26 +92,29 @@ def madis_above(suite: Suite, corpus: str, threshold: float) -> Contestant:
     """
     method = suite.preset.method
 
-    def load() -> Sign:
-        system = suite.system(corpus)
+    def write(model: MaDiS, ids: Tensor, valid: Tensor, k: int) -> Generated:
+        out, _ = fast_sampler.generate_above(
+            model, ids, valid, threshold, method.checkpoints, method.layout
+        )
+        return out
 
-        def sign(sentence: str, k: int) -> np.ndarray:
-            text = encode_texts(system.text, [sentence])
-            out, _ = fast_sampler.generate_above(
-                system.model, *text, threshold, method.checkpoints, method.layout
-            )
-            return _tokens(out)
-
-        return sign
-
-    name = f"MaDiS, also all above {threshold:g}"
+    name, load = f"MaDiS, also all above {threshold:g}", partial(_signer, suite, corpus, write)
     trained = suite.named.finetuned(corpus)
     return Contestant(name, trained, load, (1,), suite.preset.model.max_tokens)
 
 
-def _tokens(out: Generated) -> np.ndarray:
-    """Tokens ``[L, 3]`` of a single sentence."""
-    return out.codes[0, : int(out.lengths[0])].cpu().numpy()
+def _signer(
+    suite: Suite, corpus: str, write: Callable[[MaDiS, Tensor, Tensor, int], Generated]
+) -> Sign:
+    system = suite.system(corpus)
+    model = system.model.to(device())
+
+    def sign(sentence: str, k: int) -> np.ndarray:
+        ids, valid = (x.to(device()) for x in encode_texts(system.text, [sentence]))
+        out = write(model, ids, valid, k)
+        return out.codes[0, : int(out.lengths[0])].cpu().numpy()
+
+    return sign
 
 
 def steps_sweep(
@@ -135,7 +124,7 @@ def steps_sweep(
 
     Returns:
         a run whose ``points`` are, in order, ``system``, ``tokens_per_step``, ``scores`` (as of
-        :func:`evaluate.score`), and lists over sentences: ``seconds`` (CPU time of one thread),
+        :func:`evaluate.score`), and lists over sentences: ``seconds`` (by :func:`floors.now`),
         ``places`` written at most, and ``tokens`` before the end.
     """
     body = bodies.load()
@@ -180,9 +169,9 @@ def _sign(
         loaded[i](texts[0], k)  # warms up
     for text in texts:
         for (i, k), (tokens, seconds) in found.items():
-            start = time.process_time()
+            start = now(device())
             tokens.append(loaded[i](text, k))
-            seconds.append(time.process_time() - start)
+            seconds.append(now(device()) - start)
     return found
 
 

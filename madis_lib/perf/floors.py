@@ -137,14 +137,16 @@ def _best(work: Callable[[], Tensor], rounds: int, device: torch.device) -> floa
     return min(seconds[1:])  # the first one warms up
 
 
-def seconds_of(work: Callable[[], object], device: torch.device) -> float:
-    """What a call takes: CPU time of all threads on a CPU, else the clock's, until all is done."""
+def now(device: torch.device) -> float:
+    """Seconds: CPU time of all threads on a CPU, else the clock's, once all that was queued is done."""
     if device.type != "cuda":
-        start = time.process_time()
-        work()
-        return time.process_time() - start
+        return time.process_time()
     torch.cuda.synchronize()
-    start = time.perf_counter()
+    return time.perf_counter()
+
+
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """What a call takes, by :func:`now`."""
+    start = now(device)
     work()
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return now(device) - start

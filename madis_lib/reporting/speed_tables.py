@@ -27,7 +27,7 @@ NOTE = (
     "cache and stops at its end. Its step is the library's own, and so is that of the plain sampler, by "
     "which the paper's claims are judged; MaDiS without a word behind it has the fast sampler of this "
     "library. A leaner decoder, without a prompt's signs, is timed by madis bench crossover. "
-    "One sentence at a time, one CPU thread, CPU time of the signing alone, without the decoder; "
+    "One sentence at a time; time of the signing alone, without the decoder, on a CPU that of one thread; "
     "settings take turns sentence by sentence. Speeds: medians over sentences [95 % bootstrap "
     "interval]. A token is a triple. Places: all M of the canvas, as the paper's 132 tokens a second "
     "seem to count; before the end: what a reader gets. Quality: averages of body and hands [Student's "
@@ -37,8 +37,8 @@ NOTE = (
 
 ABOUT = (
     "The fewer steps, the faster; but tokens of one step cannot know of each other. These are times of "
-    "this preset's model on one CPU thread. They say nothing of the paper's 132 tokens a second, of "
-    "another model on a GPU, nor of its 400 frames in 0.76 s (100 tokens at 132 a second; at 30 frames a "
+    "this preset's model. They say nothing of the paper's 132 tokens a second, of "
+    "another model on another machine, nor of its 400 frames in 0.76 s (100 tokens at 132 a second; at 30 frames a "
     "second they last 13 s). What can be compared is how speed and quality change with the number of "
     "steps. That masked diffusion is 40 % faster than a cached autoregressive model is a matter of the "
     "batch: a sampler of 25 steps does 25 times the arithmetic, which costs little where the machine waits "
@@ -69,10 +69,15 @@ def _work(run: Run, _: Path) -> dict[str, Any]:
     return {"rows": rows(run)}
 
 
+def _clock(run: Run) -> str:
+    device = run.made["device"]
+    return "one CPU thread" if device == "cpu" else device
+
+
 def frame(suite: Suite) -> pd.DataFrame:
     """A tidy table: a row for each corpus, system, number of tokens a step and measure.
 
-    Columns: preset, corpus, data, seed, system, tokens_per_step, n, measure, estimate, low, high;
+    Columns: preset, corpus, data, seed, clock (whose time), system, tokens_per_step, n, measure, estimate, low, high;
     empty where no sweep is finished.
     """
     found = []
@@ -84,7 +89,7 @@ def frame(suite: Suite) -> pd.DataFrame:
         for row in made.result["rows"]:
             about = {
                 "preset": ablations.world(suite).preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
-                "seed": suite.seed, "system": row["system"],
+                "seed": suite.seed, "clock": _clock(swept), "system": row["system"],
                 "tokens_per_step": row["tokens_per_step"], "n": n,
             }  # fmt: skip
             found += [
@@ -115,7 +120,7 @@ def caption(found: pd.DataFrame) -> str:
     """What a table of one corpus holds, and on what."""
     first = found.iloc[0]
     told = f"Speed and quality by tokens a step: {first['data']}, preset {first.preset}, "
-    told += f"{first.n} test sentences, seed {first.seed}."
+    told += f"{first.n} test sentences, seed {first.seed}; timed on {first.clock}."
     return f"{told} {tables.SMOKE.capitalize()}." if presets.is_smoke(first.preset) else told
 
 

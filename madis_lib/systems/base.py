@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.tokenizer import Tokenizer
 
 
@@ -19,6 +20,17 @@ class Signing:
 
     features: np.ndarray  # float32 [4L, 133], raw
     tokens: np.ndarray  # int64 [L, 3]; [L, 1] by a tokenizer of the whole body
+
+
+@torch.no_grad()
+def decoded(tokenizer: Tokenizer, codes: Tensor, lengths: Tensor) -> list[Signing]:
+    """Signing of codes ``[B, L, 3]`` and lengths ``[B]``, wherever model and tokenizer are."""
+    on = tokenizer.mean.device
+    motion = tokenizer.decode(codes.to(on), lengths.to(on)).cpu().numpy()
+    return [
+        Signing(features[: FRAMES_PER_TOKEN * n], tokens[:n])
+        for features, tokens, n in zip(motion, codes.cpu().numpy(), lengths.tolist(), strict=True)
+    ]
 
 
 class Example(NamedTuple):

@@ -19,7 +19,7 @@ from madis_lib.data.batches import pad_tokens, valid_mask
 from madis_lib.files import atomic_write
 from madis_lib.model import MaDiS
 from madis_lib.presets import ModelConfig, Preset
-from madis_lib.systems.base import Card, Signing
+from madis_lib.systems.base import Card, Signing, decoded
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.vocab import Vocab
 
@@ -69,7 +69,7 @@ def encode_texts(text: PreTrainedTokenizerBase, sentences: Sequence[str]) -> tup
 
 
 class MaDiSSystem:
-    """A trained MaDiS for one corpus.
+    """A trained MaDiS for one corpus; model and sign tokenizer may be on different devices.
 
     Args:
         tokenizer: the sign tokenizer.
@@ -117,7 +117,7 @@ class MaDiSSystem:
         :func:`sampler.generate`'s, and so is ``coarse``.  ``lengths`` gives each sentence so many tokens (then the result
         is no longer made from text alone).
         """
-        signed = []
+        signed: list[Signing] = []
         device = self.model.embed.weight.device
         for first in range(0, len(sentences), batch_size):
             ids, valid = encode_texts(self.text, sentences[first : first + batch_size])
@@ -129,10 +129,7 @@ class MaDiSSystem:
                 temperature=temperature, generator=generator, pick=pick, lengths=given,
                 coarse=coarse,
             )  # fmt: skip
-            with torch.no_grad():
-                motion = self.tokenizer.decode(out.codes, out.lengths)
-            for codes, features, n in zip(out.codes, motion, out.lengths.tolist(), strict=True):
-                signed.append(Signing(features[: 4 * n].cpu().numpy(), codes[:n].cpu().numpy()))
+            signed += decoded(self.tokenizer, out.codes, out.lengths)
         return signed
 
     def save(self, folder: str | Path, half: bool = False) -> None:

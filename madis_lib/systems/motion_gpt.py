@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from madis_lib.data.batches import pad_tokens, valid_mask
 from madis_lib.presets import ModelConfig, Preset
 from madis_lib.systems import stacks
-from madis_lib.systems.base import Card, Example, Signing, Stage
+from madis_lib.systems.base import Card, Example, Signing, Stage, decoded
 from madis_lib.tokenizer import Tokenizer
 
 CARD = Card(
@@ -132,7 +132,7 @@ class MotionGPTSystem:
         ``temperature``: 1 as in the release, 0 takes the most probable.  Text that is written among
         the motion is left out; of nothing else, code 0 remains, as in the release.
         """
-        model, signed = self.model, []
+        model, signed = self.model, list[Signing]()
         device = model.embed.weight.device
         for first in range(0, len(sentences), batch_size):
             chosen = sentences[first : first + batch_size]
@@ -161,8 +161,8 @@ class MotionGPTSystem:
             for row, n in zip(ids, ends.tolist(), strict=True):
                 codes = row[:n][row[:n] >= model.text_size] - model.text_size
                 codes = codes if len(codes) else codes.new_zeros(1)
-                motion = self.tokenizer.decode(codes[None, :, None])[0]
-                signed.append(Signing(motion.cpu().numpy(), codes[:, None].cpu().numpy()))
+                length = torch.tensor([len(codes)])
+                signed += decoded(self.tokenizer, codes[None, :, None], length)
         return signed
 
 

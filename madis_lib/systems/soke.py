@@ -22,7 +22,7 @@ from madis_lib.objectives import canvas, head_targets
 from madis_lib.presets import ModelConfig, Preset
 from madis_lib.sampler import choose_triples
 from madis_lib.systems import stacks
-from madis_lib.systems.base import Card, Example, Signing, Stage
+from madis_lib.systems.base import Card, Example, Signing, Stage, decoded
 from madis_lib.systems.dictionary import SignDictionary
 from madis_lib.systems.madis import vocab_for
 from madis_lib.tokenizer import Tokenizer
@@ -181,14 +181,10 @@ class SOKESystem:
     @torch.no_grad()
     def generate(self, sentences: Sequence[str], batch_size: int = 32) -> list[Signing]:
         """Sign sentences greedily; one does not depend on its batch."""
-        signed = []
+        signed: list[Signing] = []
         for first in range(0, len(sentences), batch_size):
-            codes, lengths = self.write(sentences[first : first + batch_size])
-            motion = self.tokenizer.decode(codes, lengths).cpu().numpy()
-            for tokens, features, n in zip(
-                codes.cpu().numpy(), motion, lengths.tolist(), strict=True
-            ):
-                signed.append(Signing(features[: 4 * n], tokens[:n]))
+            written = self.write(sentences[first : first + batch_size])
+            signed += decoded(self.tokenizer, *written)
         return signed
 
     @torch.no_grad()

@@ -47,7 +47,7 @@ def fig6(suite: Suite) -> Figure:
             if column == 0:
                 axes.set_ylabel(heading.strip(" ↓↑"))
         grid[0][column].set_title(of.data.iloc[0])
-        grid[-1][column].set_xlabel("tokens before the end, per second of one CPU thread")
+        grid[-1][column].set_xlabel(f"tokens before the end, per second of {of.clock.iloc[0]}")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return style.with_data(figure, points=found.to_dict("records"))
