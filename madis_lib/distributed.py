@@ -110,7 +110,7 @@ def joined(sharded: bool = False) -> Iterator[World]:
     On GPUs each process takes its own (NCCL), else all share the CPU (gloo).
 
     Raises:
-        ValueError: ``sharded`` without torchrun.
+        ValueError: ``sharded`` without torchrun, or more processes than GPUs.
     """
     if not {"RANK", "WORLD_SIZE"} <= os.environ.keys():
         if sharded:
@@ -122,7 +122,13 @@ def joined(sharded: bool = False) -> Iterator[World]:
         return
     cuda = torch.cuda.is_available()
     if cuda:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        place, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if place >= there:
+            raise ValueError(
+                f"more processes than the {there} GPUs here: start one for each, or hide them with "
+                "CUDA_VISIBLE_DEVICES="
+            )
+        torch.cuda.set_device(place)
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
     world = World(dist.get_rank(), dist.get_world_size(), sharded)
     yield world

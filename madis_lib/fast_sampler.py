@@ -149,6 +149,8 @@ def layer_at(
         rotary = take(rotary[0], places), take(rotary[1], places)
     q = attention.q_proj(normed).unflatten(-1, (-1, attention.head_dim))
     q = rotate(attention.q_norm(q).transpose(1, 2), *rotary)
+    if q.is_cuda and q.dtype == torch.float32:  # there only the slowest kernel shares keys
+        k, v = (of.repeat_interleave(q.shape[1] // of.shape[1], 1) for of in (k, v))
     read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
     x = x + attention.o_proj(read.transpose(1, 2).flatten(2))
     return x + layer.mlp(layer.post_attention_layernorm(x))

@@ -95,7 +95,7 @@ class MaDiS(nn.Module):
     def change_fusion(self, name: str, seed: int) -> None:
         """Put a row of Table 4 in place of the fusion; it keeps what fits of the weights there."""
         old, device = self.fusion.state_dict(), self.embed.weight.device
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             new = fusion.build(name, self.fusion.codebooks, self.config.hidden_size).to(device)
         mine = new.state_dict()

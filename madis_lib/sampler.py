@@ -55,8 +55,9 @@ def choose_triples(
             allowed = log_p.masked_fill(is_eos != body_eos[..., None], -torch.inf)
         noisy = allowed
         if temperature > 0:
-            u = torch.rand(raw.shape, generator=generator).to(raw)
-            noisy = allowed / temperature - torch.log(-torch.log(u.clamp(1e-20, 1 - 1e-7)))
+            u = torch.rand(raw.shape, generator=generator)  # float32: lower precision rounds to 1
+            gumbel = -torch.log(-torch.log(u.clamp(1e-20, 1 - 1e-7)))
+            noisy = allowed / temperature + gumbel.to(raw)
         best = noisy.argmax(-1)
         if part == 0:
             body_eos = best == raw.shape[-1] - 1

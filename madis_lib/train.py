@@ -2,7 +2,7 @@
 
 An update is a function of (weights, optimiser state, seed, update number) alone: which samples it
 sees and all its noise are drawn from generators seeded by (seed, number).  So a run that is killed
-at any moment and started again ends with the same weights.  Several processes (``distributed``) share
+at any moment and started again ends with the same weights (on a GPU up to the order of sums).  Several processes (``distributed``) share
 the samples of an update and end with the same weights as one, up to the order of sums.
 """
 
@@ -43,6 +43,10 @@ def stop_at(when: float | None) -> None:
     """Let all training of this process stop at the first checkpoint after ``when`` (epoch seconds)."""
     global _until
     _until = when
+
+
+# Else a GPU rounds what convolutions read to 10 bits, and near ties become other tokens than on a CPU.
+torch.backends.cudnn.allow_tf32 = False
 
 
 def device() -> torch.device:

@@ -100,7 +100,7 @@ def test_compiled_layers_keep_the_tokens():
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_compiler)])
 def test_a_cuda_graph_of_the_whole_loop_keeps_the_tokens(compiled):
     model, (ids, valid) = model_of(6, 20).cuda(), (x.cuda() for x in texts(6))
     ideas = replace(STATIC, compiled=compiled)

@@ -41,6 +41,16 @@ def test_a_sentence_alone_equals_the_sentence_in_a_batch():
             assert (getattr(alone, field)[0] == getattr(batched, field)[b]).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_what_is_all_but_certain_is_drawn_in_any_precision(dtype):
+    """Noise that is rounded to infinity would draw anything."""
+    logits = [torch.zeros(2000, n, dtype=dtype) for n in (97, 193, 193)]
+    for of in logits:
+        of[:, 7] = 40
+    codes, _ = choose_triples(logits, 1.0, torch.Generator().manual_seed(0))
+    assert (codes == 7).all()
+
+
 def test_codes_are_codes_and_lengths_end_at_the_first_eos(monkeypatch):
     model = small_model()
     plain = model.sign_logits

@@ -125,7 +125,7 @@ def trained(suite: Suite) -> Run:
 
 def _untrained(suite: Suite) -> Translator:
     text = suite.text_tokenizer
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(suite.preset.seeds[0])
         return Translator(
             suite.preset.translator, suite.tokenizer.codebooks(), len(text), text.eos_token_id

@@ -135,7 +135,7 @@ def untrained(suite: Suite, rung: str) -> JointEmbedding:
     """Before training: weights depend on the preset's seed, and on its Qwen3 if any."""
     p, text = suite.preset, suite.text_tokenizer
     config = replace(_config(suite, rung), text=replace(p.siclip.text, text_vocab=len(text)))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(p.seeds[0])
         model = SiCLIP(config)
         if config.text.qwen3:

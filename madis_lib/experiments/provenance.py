@@ -49,6 +49,13 @@ def peak_memory_mb() -> dict[str, float]:
     return {name: round(resource.getrusage(of).ru_maxrss / unit) for name, of in who.items()}
 
 
+def processor() -> str:
+    """The CPU's name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next((s.split(": ")[1] for s in lines if s.startswith("model name")), "CPU")
+
+
 def environment() -> dict[str, Any]:
     """Versions, device and threads."""
     import torch
@@ -60,6 +67,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
         "machine": platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if cuda else "cpu",

@@ -330,7 +330,7 @@ class Suite:
         }  # fmt: skip
 
     def _new_tokenizer(self, size: TokenizerConfig) -> Tokenizer:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.preset.seeds[0])
             return Tokenizer(
                 size, torch.tensor(self.statistics.mean), torch.tensor(self.statistics.std)

@@ -10,7 +10,8 @@ second.
 Both have the same backbone with random weights, the same text, and write all M places; their rounds
 alternate, the first is left out, ratios are medians of paired rounds with 95 % bootstrap intervals.
 On a CPU it is the CPU time of one thread; on a GPU of the clock, and each is compiled and one CUDA
-graph, from the first kernel to the last.  The decoder that stops at the end of a sentence does less: ``break-even`` is the length below which it is faster.
+graph, from the first kernel to the last, whose tokens are checked.  The decoder that stops at the end of
+a sentence does less: ``break-even`` is the length below which it is faster.
 ``madis bench crossover`` prints it.
 """
 
@@ -24,20 +25,28 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from madis_lib import fast_sampler, presets
+from madis_lib.experiments.provenance import processor
 from madis_lib.fast_sampler import ALL, STATIC
 from madis_lib.metrics import Interval
+from madis_lib.model import MaDiS
 from madis_lib.perf import cached_decoder, floors
-from madis_lib.perf.bench_sampler import processor, random_model, ratio
+from madis_lib.perf.bench_sampler import random_model, ratio
 from madis_lib.perf.cuda_graph import graphed
 from madis_lib.presets import ModelConfig
+from madis_lib.sampler import Generated
 
 CACHED = "cached decoder"
 TOKENS_PER_STEP = (1, 2, 4, 10)
 BATCHES = (1, 2, 4, 8, 16, 64)
 LEVELS = {1.0: "faster", 1.4: "40 % faster"}  # the second is the paper's claim
 ROUNDS = (3, 9)  # fewest and most
+AGREEMENT = 0.995  # share of tokens that must be those of the call without a graph
+# Not cuDNN's, which prepares every new shape for some tenths of a second: there are 151 a batch size.
+ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 CODES = (96, 192, 192)
 TEXT = 24  # tokens of a sentence
 
@@ -103,32 +112,36 @@ def crossover(
     return Interval(whole, float(low), float(high))
 
 
-def measure(
-    config: ModelConfig,
-    batch: int,
-    machine: floors.Machine,
-    device: torch.device,
-    dtype: torch.dtype,
-    budget: float,
-) -> list[Row]:
+def checked_graph(work: Callable[[], Tensor | Generated]) -> Callable[[], Tensor | Generated]:
+    """``work`` as a CUDA graph; RuntimeError unless it writes the same tokens."""
+    graph = graphed(work)
+    mine, right = (x if isinstance(x, Tensor) else x.codes for x in (graph(), work()))
+    same = float((mine == right).all(-1).float().mean())
+    if same < AGREEMENT:
+        raise RuntimeError(f"a CUDA graph writes {same:.1%} of the tokens that its calls write")
+    return graph
+
+
+def measure(model: MaDiS, batch: int, machine: floors.Machine, budget: float) -> list[Row]:
     """The decoder, and the sampler by each number of tokens a step, with as many rounds as fit.
 
     Args:
+        model: its backbone is both's.
         budget: seconds, of which at least the fewest rounds are taken.
     """
-    model = random_model(config, CODES).to(device, dtype)
+    config, device, dtype = model.config, model.embed.weight.device, model.embed.weight.dtype
     text = torch.randint(1, config.text_vocab, (batch, TEXT), generator=_seed()).to(device)
     on_gpu = device.type == "cuda"
     torch.compiler.reset()  # of one function eight shapes are compiled, and others silently not
     ideas = replace(STATIC, compiled=True) if on_gpu else replace(ALL, early_stop=False)
     steps = contestants(config)
-    methods: dict[str, Callable[[], object]] = {}
+    methods: dict[str, Callable[[], Tensor | Generated]] = {}
     for name, n in steps.items():
         methods[name] = partial(cached_decoder.generate, model, text, compiled=on_gpu)
         if n is not None:
             methods[name] = partial(fast_sampler.generate, model, text, None, n, ideas=ideas)
         if on_gpu:
-            methods[name] = graphed(methods[name])
+            methods[name] = checked_graph(methods[name])
     first = sum(floors.seconds_of(method, device) for method in methods.values())  # warms up
     rounds = int(np.clip(budget / first, *ROUNDS))
     taken = np.array(
@@ -172,8 +185,10 @@ def run(
     try:
         machine = floors.probe(device, dtype)
         _print_head(config, machine, device, dtype)
+        model = random_model(config, CODES).to(device, dtype)
         for batch in batches:
-            found[batch] = measure(config, batch, machine, device, dtype, budget)
+            with sdpa_kernel(ATTENTION):
+                found[batch] = measure(model, batch, machine, budget)
             _print(config, batch, found[batch])
         _print_crossovers(config, found, machine, torch.finfo(dtype).bits // 8)
     finally:

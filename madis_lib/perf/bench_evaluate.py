@@ -47,7 +47,7 @@ def run(preset: Preset | None = None, corpus: str = "csl") -> dict[str, float]:
     world = signworld.build(corpus, preset.corpus)
     said = list(world.utterances("test"))
     true = [fit_canvas(u.features, preset.model.max_tokens) for u in said]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         mean, std = (f(np.concatenate(true), axis=0) for f in (np.mean, np.std))
         tokenizer = Tokenizer(preset.tokenizer, torch.tensor(mean), torch.tensor(std)).eval()

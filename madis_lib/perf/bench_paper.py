@@ -3,7 +3,7 @@
 One update of the tokenizer, of pretraining and of fine-tuning (forward, backward, AdamW), and one
 sentence generated in the preset's 25 steps, each on made-up data of full length: clips of M = 100
 tokens.  Times are CPU time of all threads, which a busy machine does not stretch; on a GPU, of the
-clock.  ``python -m madis_lib.perf.bench_paper`` prints them.
+clock, after one call that is not counted.  ``python -m madis_lib.perf.bench_paper`` prints them.
 
 Measured with ``batch_size=1``, all 151,669 text rows, float32, one thread of a busy two-core virtual
 machine with 24 GB (CPU seconds; peak of the whole process):
@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -33,11 +33,13 @@ from madis_lib import objectives, presets, sampler
 from madis_lib.model import MaDiS
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, NUM_FEATURES, PARTS
+from madis_lib.perf import floors
 from madis_lib.presets import Preset, TrainConfig
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.vocab import Vocab
 
 Costs = dict[str, tuple[float, float]]  # seconds, and peak memory in GB
+Out = TypeVar("Out")
 
 
 def run(
@@ -64,41 +66,50 @@ def run(
     batch = _made_up(preset, batch_size, text_length, generator).to(device)
     frames = torch.full((batch_size,), batch.motion.shape[1], device=device)
 
-    with _measured("build the tokenizer", costs, device):
-        tokenizer = Tokenizer(preset.tokenizer).to(device)
-    with _measured("tokenizer, one update", costs, device):
-        _update(
+    measure = partial(_measured, costs, device)
+    tokenizer = measure("build the tokenizer", lambda: Tokenizer(preset.tokenizer).to(device), 0)
+    measure(
+        "tokenizer, one update",
+        lambda: _update(
             tokenizer,
             lambda: tokenizer.loss(batch.motion, frames, generator)[0],
             preset.train_tokenizer,
-        )
+        ),
+    )
     tokenizer.eval().requires_grad_(False)
     tokenizer.zero_grad(set_to_none=True)
     decoders = [tokenizer.vqvaes[part].decode_latents for part in PARTS]
 
-    with _measured("build the model", costs, device):
-        text = preset.model.text_vocab
-        vocab = Vocab(text, text - 1, text - 1, preset.tokenizer.codes)
-        model = MaDiS(preset.model, vocab, tokenizer.codebooks()).to(device)
-    with _measured("pretraining, one update", costs, device):
-        _update(
+    text = preset.model.text_vocab
+    vocab = Vocab(text, text - 1, text - 1, preset.tokenizer.codes)
+    model = measure(
+        "build the model", lambda: MaDiS(preset.model, vocab, tokenizer.codebooks()).to(device), 0
+    )
+    measure(
+        "pretraining, one update",
+        lambda: _update(
             model,
             lambda: objectives.pretraining_loss(model, decoders, batch, generator)[0],
             preset.pretrain,
-        )
-    with _measured("fine-tuning, one update", costs, device):
-        _update(
+        ),
+    )
+    measure(
+        "fine-tuning, one update",
+        lambda: _update(
             model,
             lambda: objectives.finetuning_loss(
                 model, decoders, batch, generator, preset.method.alpha
             )[0],
             preset.finetune,
-        )  # fmt: skip
+        ),
+    )
     model.eval()
     model.zero_grad(set_to_none=True)
     steps = preset.model.max_tokens // preset.tokens_per_step
-    with _measured(f"generation, one sentence in {steps} steps", costs, device):
-        sampler.generate(model, batch.text_ids[:1], batch.text_valid[:1], steps)
+    measure(
+        f"generation, one sentence in {steps} steps",
+        lambda: sampler.generate(model, batch.text_ids[:1], batch.text_valid[:1], steps),
+    )
 
     parameters = sum(p.numel() for p in model.parameters())
     print(f"preset {preset.name}: {parameters:,} parameters, {text:,} text rows, ", end="")
@@ -140,16 +151,17 @@ def _update(module: nn.Module, loss_of: Callable[[], Tensor], config: TrainConfi
     optimiser.step()
 
 
-@contextmanager
-def _measured(name: str, costs: Costs, device: torch.device) -> Iterator[None]:
-    """Enter what happens within under ``name``."""
+def _measured(
+    costs: Costs, device: torch.device, name: str, work: Callable[[], Out], warm_ups: int = 1
+) -> Out:
+    """What ``work`` gives; enters its costs under ``name``, on a GPU after ``warm_ups``."""
+    for _ in range(warm_ups if device.type == "cuda" else 0):
+        work()
     _forget_peak(device)
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    start = clock()
-    yield
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    costs[name] = (clock() - start, _peak(device) / 1e9)
+    start = floors.now(device)
+    out = work()
+    costs[name] = (floors.now(device) - start, _peak(device) / 1e9)
+    return out
 
 
 def _forget_peak(device: torch.device) -> None:

@@ -24,6 +24,7 @@ from torch import Tensor
 import madis_lib
 from madis_lib import fast_sampler, presets, sampler
 from madis_lib.data import signworld
+from madis_lib.experiments.provenance import processor
 from madis_lib.fast_sampler import NONE, Ideas
 from madis_lib.metrics import Interval
 from madis_lib.model import MaDiS
@@ -63,7 +64,7 @@ def widened(model: MaDiS, text_size: int) -> MaDiS:
     if extra < 0:
         raise ValueError(f"the model has {old.text_size} text rows already: give at least as many")
     vocab = replace(old, text_size=text_size)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         found = MaDiS(
             replace(model.config, text_vocab=text_size), vocab, model.fusion.codebooks
@@ -77,7 +78,7 @@ def widened(model: MaDiS, text_size: int) -> MaDiS:
 
 def random_model(config: ModelConfig, codes: tuple[int, int, int]) -> MaDiS:
     """Random weights; sentences of it seldom end before M."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         vocab = Vocab(config.text_vocab, 0, 0, codes)
         return MaDiS(config, vocab, [torch.randn(k, 64) for k in codes]).eval()
@@ -256,13 +257,6 @@ def _shipped(corpus: str) -> tuple[MaDiS, Callable[[int], tuple[Tensor, Tensor]]
     world = signworld.build(corpus, presets.laptop().corpus)
     said = [u.text for u in world.utterances("test")]
     return system.model, lambda count: encode_texts(system.text, said[:count])
-
-
-def processor() -> str:
-    """The CPU's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((s.split(": ")[1] for s in lines if s.startswith("model name")), "CPU")
 
 
 def _seed() -> torch.Generator:

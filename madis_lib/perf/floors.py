@@ -7,7 +7,7 @@ A pass through the stack reads every weight once and multiplies every weight wit
     floor = max(FLOPs / FLOP/s, bytes / (bytes/s))
 
 with P weights of the layers, L = text + M tokens, B sentences, and n places whose logits are asked.
-Activations are not counted: they fit in a cache.  The floor is the plain algorithm's: a sampler
+Activations are not counted: most fit in a cache.  The floor is the plain algorithm's: a sampler
 that leaves work out (``fast_sampler.open_last_layer``) has a lower one.
 """
 
@@ -126,7 +126,8 @@ def probe(
     device = device or torch.device("cpu")
     n = 1024 if device.type == "cpu" else 8192
     a = torch.randn(n, n, device=device, dtype=dtype)
-    numbers = torch.ones(2**25, device=device, dtype=dtype)  # 128 MB in float32: in no cache
+    count = 2**25 if device.type == "cpu" else 2**30  # in no cache, and no moment to a GPU
+    numbers = torch.ones(count, device=device, dtype=dtype)
     multiply = _best(lambda: a @ a, rounds, device)
     read = _best(lambda: numbers.sum(), rounds, device)
     return Machine(2 * n**3 / multiply, numbers.numel() * numbers.element_size() / read)

@@ -185,7 +185,7 @@ def _language(
     path: Path, state: Mapping[str, Tensor], sizes: shapes.Sizes, text: Text, tokenizer: Tokenizer
 ) -> MaDiS:
     assert sizes.language is not None
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # of what the file lacks, if it lacks anything
         model = _empty(sizes.language, text, tokenizer)
     mine = model_names.from_release_names(state)

@@ -64,7 +64,7 @@ def _dropout_from(generator: torch.Generator, world: World) -> Iterator[None]:
     Each process drops its own: several do not compute what one does, as in the release.
     """
     seed = int(torch.randint(2**40, (), generator=generator)) + world.rank
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
         torch.manual_seed(seed)
         yield
 

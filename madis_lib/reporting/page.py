@@ -583,7 +583,7 @@ def _run(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in record["packages"].items())
     facts = {
         "device": record["device"],
-        "cores, threads": f"{record['cores']}, {record['threads']}",
+        "CPU, cores, threads": f"{record['processor']}, {record['cores']}, {record['threads']}",
         "platform": f"{record['platform']} {record['machine']}, Python {record['python']}",
         "packages": versions,
         "this call": f"{record['seconds']:.0f} s; peak memory: {memory}",

@@ -90,7 +90,7 @@ class MaDiSSystem:
         cls, preset: Preset, tokenizer: Tokenizer, text: PreTrainedTokenizerBase, seed: int
     ) -> MaDiSSystem:
         """Before any training: weights depend on ``seed``, and on the Qwen3 checkpoint if any."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = MaDiS(
                 preset.model, vocab_for(text, tokenizer.config.codes), tokenizer.codebooks()

@@ -88,7 +88,7 @@ class MotionGPTSystem:
     ) -> MotionGPTSystem:
         """Before any training: weights depend on ``seed``."""
         (codes,) = tokenizer.config.codes
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = MotionGPT(preset.model, len(text), text.eos_token_id, codes)
         return cls(tokenizer, text, model)

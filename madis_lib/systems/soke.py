@@ -139,7 +139,7 @@ class SOKESystem:
         ``text`` is the checkpoint's own, of mBART too.
         """
         vocab = vocab_for(text, tokenizer.config.codes)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = SOKE(preset.model, vocab, stack, preset.mbart)
             if preset.model.qwen3 and isinstance(model.stack, stacks.CausalStack):

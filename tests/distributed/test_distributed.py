@@ -85,3 +85,12 @@ def test_fsdp_needs_several_processes(monkeypatch):
         assert world is ALONE and distributed.is_first()
     with pytest.raises(ValueError, match="torchrun"), distributed.joined(sharded=True):
         pass
+
+
+def test_each_process_needs_a_gpu_of_its_own(monkeypatch):
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="more processes than the 1 GPUs"), distributed.joined():
+        pass
