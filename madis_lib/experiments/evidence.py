@@ -154,7 +154,7 @@ class Measured:
         if not seeds:
             return None
         parts = {
-            "train_loss": ("loss",),
+            "train_loss": ("sign",),
             "val_sibleu": tuple(f"val {m}" for m in AVERAGES["sibleu"]),
         }
         by_seed = [
