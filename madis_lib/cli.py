@@ -270,6 +270,7 @@ def study(
     systems: Annotated[Positional[tuple[Path, ...]], arg(help="a folder of npz per system")] = (),
     texts: Path | None = None,
     preset: str | None = None,
+    data: Path | None = None,
     corpus: str = "how2sign",
     out: Path = Path("study"),
     raters: int = 5,
@@ -285,6 +286,7 @@ def study(
         systems: NAME.npz per sentence, as generate writes it; the folder's name is the system's.
         texts: tab-separated, with columns name and text.
         preset: instead of folders, the truth, MaDiS and its bounds from finished runs.
+        data: as it was given to reproduce.
         corpus: of the preset: csl, phoenix or how2sign.
         out: a new folder.
         raters: how many pages.
@@ -298,6 +300,8 @@ def study(
 
     if (preset is None) == (not systems) or (preset is None) != (texts is not None):
         raise ValueError("give folders of systems with --texts FILE, or --preset NAME alone")
+    if data is not None and preset is None:
+        raise ValueError("--data goes with --preset: the one it was trained with")
     if preset is None:
         assert texts is not None
         material = study_kit.read_folders(systems, texts, language)
@@ -305,7 +309,7 @@ def study(
         from madis_lib import presets
         from madis_lib.experiments.suite import Suite
 
-        material = study_kit.from_suite(Suite(presets.get(preset), HOME), corpus)
+        material = study_kit.from_suite(Suite(presets.get(preset), HOME, data), corpus)
     question = study_kit.QUESTION if question is None else question
     key = study_kit.make(material, out, raters, items, views, question, seed)
     clips = len(next(iter(key.orders.values())))

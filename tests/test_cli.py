@@ -400,6 +400,8 @@ def test_nothing_to_check(refused, madis, tmp_path):
 def test_a_study_that_cannot_be_made(refused, tmp_path):
     refused("study", says=("--texts", "--preset"))
     refused("study", "--preset", "quick", "--texts", "t.tsv", says=("--preset",))
+    refused("study", "nowhere", "--texts", "t.tsv", "--data", "d", says=("goes with --preset",))
+    refused("study", "--preset", "quick", "--data", "nowhere", says=("nowhere",))
     refused("study", "nowhere", "--texts", "t.tsv", says=("nowhere", "no such folder"))
     (tmp_path / "system").mkdir()
     refused("study", "system", "--texts", "t.tsv", says=("t.tsv", "no such file"))
