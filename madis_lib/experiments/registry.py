@@ -287,7 +287,10 @@ def _table_1(
         long: rows as long as the headline, whose models are MaDiS there.
     """
     tokens, judge, whole = "tokens" + of, _siclip(embedding.BEST) + of, "whole-body tokenizer" + of
-    as_long, serves = ", as long as the headline" if long else "", ("table1_long" if long else "table1",)
+    as_long, serves = (
+        ", as long as the headline" if long else "",
+        ("table1_long" if long else "table1",),
+    )
     mine = ablations.corpus_of(world)
     found = [
         Step(whole, partial(rivals.whole_body_tokenizer, world), _told_training,
@@ -302,7 +305,11 @@ def _table_1(
         for seed, row in product(chosen, rows):
             which, needs = as_long[2:] or f"seed {seed}", [tokens, judge]
             if row.key == "madis":
-                method = ablations.title(ablations.FULL, ()) if corpus == mine else "pretraining of the rows"
+                method = (
+                    ablations.title(ablations.FULL, ())
+                    if corpus == mine
+                    else "pretraining of the rows"
+                )
                 needs.append(f"fine-tuning, {name}" if long else f"{method}, {which}")
             elif row.weights:
                 needs.append(_row_of_table_1(rivals.ROWS[row.weights], name, which))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +88,7 @@ class Suite:
         seed: int | None = None,
         world: World = ALONE,
         kept: Path | None = None,
-        row_seeds: Sequence[int] | None = None,
+        row_seeds: Collection[int] | None = None,
     ) -> None:
         self.preset, self.data = preset, data.resolve() if data else None
         self.corpora = CORPORA if data is None else _present(data)
@@ -110,9 +110,7 @@ class Suite:
         size = self.preset if preset is None else preset
         changed = replace(size, method=replace(self.preset.method, **changes))
         seed = self.seed if seed is None else seed
-        found = Suite(
-            changed, self.store.root.parent, self.data, seed, row_seeds=self._row_seeds
-        )
+        found = Suite(changed, self.store.root.parent, self.data, seed, row_seeds=self._row_seeds)
         found.store = self.store  # one store: what it may do now holds for the variant too
         return found
 

@@ -278,7 +278,11 @@ def test_what_to_expect_is_not_moved_by_a_run_that_was_paused(tmp_path, work):
 
 def test_what_to_expect_is_not_of_runs_whose_names_begin_alike(tmp_path, work):
     runs = Store(tmp_path)
-    for name, seconds in (("tokenizer", 50.0), ("tokenizer-whole", 1.0), ("tokenizer-quality", 2.0)):
+    for name, seconds in (
+        ("tokenizer", 50.0),
+        ("tokenizer-whole", 1.0),
+        ("tokenizer-quality", 2.0),
+    ):
         made = runs.run(name, CONFIG, (), work).folder / "made.json"
         made.write_text(json.dumps(json.loads(made.read_text()) | {"seconds": seconds}))
     assert runs.expected_seconds("tokenizer") == 50
