@@ -62,8 +62,6 @@ def reproduce(
     from madis_lib.reporting import reproduce as run
     from madis_lib.train import OutOfTimeError
 
-    if min(seeds or (0,)) < 0:
-        raise ValueError(f"--seeds are {seeds}: give whole numbers from 0")
     if max_minutes is not None and max_minutes <= 0:
         raise ValueError(f"--max-minutes is {max_minutes:g}: give a number above 0")
     if dry_run:
@@ -207,6 +205,7 @@ def report(
     reports: Path = Path("reports"),
     data: Path | None = None,
     protocol: ProtocolName = "paper",
+    seeds: tuple[int, ...] | None = None,
 ) -> None:
     """Build tables, figures and the page again from finished runs; nothing is trained.
 
@@ -215,10 +214,11 @@ def report(
         reports: where the report goes, in a folder named after the preset.
         data: as it was given to reproduce.
         protocol: as it was given to reproduce.
+        seeds: as they were given to reproduce.
     """
     from madis_lib.reporting import reproduce as run
 
-    page = run.rebuild(preset, HOME, reports, data, protocol)
+    page = run.rebuild(preset, HOME, reports, data, protocol, seeds)
     print(f"\nThe report: {page.resolve()}")
 
 

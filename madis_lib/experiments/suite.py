@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +76,8 @@ class Suite:
             tokenizer and the judges are trained once, with the preset's first.
         world: the processes that train together; each asks for the same runs in the same order.
         kept: folder of results that are kept without their runs; None: of ``reports`` beside home.
+        row_seeds: with which the rows of ablations are trained, here or in the world they have;
+            None: the preset's of that world.
     """
 
     def __init__(
@@ -86,10 +88,12 @@ class Suite:
         seed: int | None = None,
         world: World = ALONE,
         kept: Path | None = None,
+        row_seeds: Collection[int] | None = None,
     ) -> None:
         self.preset, self.data = preset, data.resolve() if data else None
         self.corpora = CORPORA if data is None else _present(data)
         self.seed = preset.seeds[0] if seed is None else seed
+        self._row_seeds = row_seeds
         kept = kept or home.parent / REPORTS / preset.name / "results"
         self.store = Store(home / preset.name, world, kept)
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -106,13 +110,13 @@ class Suite:
         size = self.preset if preset is None else preset
         changed = replace(size, method=replace(self.preset.method, **changes))
         seed = self.seed if seed is None else seed
-        found = Suite(changed, self.store.root.parent, self.data, seed)
+        found = Suite(changed, self.store.root.parent, self.data, seed, row_seeds=self._row_seeds)
         found.store = self.store  # one store: what it may do now holds for the variant too
         return found
 
     def beside(self, preset: Preset) -> Suite:
         """The suite of another preset on the same data; its results are kept with this one's."""
-        found = Suite(preset, self.store.root.parent, self.data)
+        found = Suite(preset, self.store.root.parent, self.data, row_seeds=self._row_seeds)
         found.store = self.store.beside(preset.name)
         return found
 
@@ -134,14 +138,24 @@ class Suite:
 
         What is found without the runs it was made from is configured by it.
         """
-        twin = Suite(self.preset, self.store.root.parent, self.data, self.seed)
+        twin = Suite(
+            self.preset, self.store.root.parent, self.data, self.seed, row_seeds=self._row_seeds
+        )
         twin.store = Store(self.store.root, names=True)
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For other processes (:mod:`workers`): the same runs, nothing read yet."""
         home, kept = self.store.root.parent, self.store.kept
-        return Suite, (self.preset, home, self.data, self.seed, ALONE, kept)
+        return Suite, (self.preset, home, self.data, self.seed, ALONE, kept, self._row_seeds)
+
+    @property
+    def row_seeds(self) -> tuple[int, ...]:
+        """Of the rows that are trained here; where ablations have a world of their own, those rows
+        are as long as the headline, and have its seeds.
+        """
+        asked = None if self.preset.rows else self._row_seeds
+        return self.preset.seeds if asked is None else tuple(dict.fromkeys(asked))
 
     @property
     def protocol(self) -> Protocol:
