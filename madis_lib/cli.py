@@ -31,7 +31,7 @@ def reproduce(
     notebooks: bool = True,
     fsdp: bool = False,
     protocol: ProtocolName = "paper",
-    only: tuple[str, ...] = (),
+    only: tuple[str, ...] | None = None,
     seeds: tuple[int, ...] | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -62,7 +62,11 @@ def reproduce(
     from madis_lib.reporting import reproduce as run
     from madis_lib.train import OutOfTimeError
 
-    if max_minutes is not None and max_minutes <= 0:
+    for name, given in (("only", only), ("seeds", seeds)):
+        if given == ():  # such as an empty variable of the shell
+            raise ValueError(f"--{name} has nothing behind it: give some, or leave it out")
+    only = only or ()
+    if max_minutes is not None and not max_minutes > 0:
         raise ValueError(f"--max-minutes is {max_minutes:g}: give a number above 0")
     if dry_run:
         for line in run.dry_run(preset, HOME, reports, data, protocol, only, seeds, force):

@@ -280,6 +280,8 @@ def test_annotations_become_corpora_that_check(madis, tmp_path):
     checked = madis("check-data", "made")
     assert checked.code == 0 and checked.out.startswith("made: ok"), checked.out
     assert [s.text for s in layouts.read(tmp_path / "made", "phoenix", "val")] == [ROWS[1]["text"]]
+    answer = madis("reproduce", "--data", "made", "--no-notebooks")
+    assert answer.code == 2 and "made: phoenix test: holds no clip; " in answer.err, answer.err
 
 
 @pytest.mark.parametrize(
@@ -475,6 +477,19 @@ def test_control_c_in_the_middle_of_work(tmp_path):
     last = said.replace("\r", "\n").strip().splitlines()[-1]
     assert last == "madis: stopped; run the same command again to go on"
     assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--only", "--force"), ("--only has nothing behind it",)),
+        (("--seeds", "--dry-run"), ("--seeds has nothing behind it",)),
+        (("--max-minutes", "nan"), ("--max-minutes is nan",)),
+        (("--max-minutes", "-1"), ("--max-minutes is -1",)),
+    ],
+)
+def test_a_reproduction_that_cannot_be_meant(refused, arguments, says):
+    refused("reproduce", *arguments, says=says)
 
 
 def test_debugging_shows_where_an_error_comes_from(madis, monkeypatch):

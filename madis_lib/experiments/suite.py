@@ -20,6 +20,7 @@ from madis_lib.data import layouts, signworld, stats
 from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
+from madis_lib.data.errors import DataError
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import embedding, protocols
@@ -187,6 +188,11 @@ class Suite:
             if self.data is None:
                 signworld.write(root, self.preset.corpus)
             found = {c: {s: layouts.read(root, c, s) for s in SPLITS} for c in self.corpora}
+            for corpus, of in found.items():
+                for split, clips in of.items():
+                    if not len(clips):  # said before anything is trained
+                        fix = "train, val and test need one at least"
+                        raise DataError(root, f"{corpus} {split}", "holds no clip", fix)
             return {
                 "sentences": {c: {s: len(v) for s, v in of.items()} for c, of in found.items()},
                 "skipped": {c: {s: v.skipped for s, v in of.items()} for c, of in found.items()},
