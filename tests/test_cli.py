@@ -219,6 +219,13 @@ def test_training_on_a_full_disk(madis, suite, home, tmp_path, monkeypatch):
 def test_report_does_not_train(refused):
     says = (".madis/quick/corpus-", "not finished", "madis reproduce --preset quick")
     refused("report", says=says)
+    refused("report", "--seeds", "0", "7", says=("madis reproduce --preset quick --seeds 0 7",))
+
+
+@pytest.mark.parametrize("command", ["reproduce", "report"])
+@pytest.mark.parametrize("seeds", [(), ("0", "-1")])
+def test_wrong_seeds(refused, command, seeds):
+    refused(command, "--seeds", *seeds, says=("seeds of rows", "give whole numbers from 0"))
 
 
 def test_report_says_which_run_is_missing(refused, suite, home, tmp_path, monkeypatch):

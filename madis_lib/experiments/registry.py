@@ -37,6 +37,7 @@ from madis_lib.parts import PARTS
 
 # MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
 HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
+AS_LONG = "as long as the headline"  # in titles of rows of Table 1, in the place of a seed
 
 
 @dataclass(frozen=True)
@@ -287,30 +288,26 @@ def _table_1(
         long: rows as long as the headline, whose models are MaDiS there.
     """
     tokens, judge, whole = "tokens" + of, _siclip(embedding.BEST) + of, "whole-body tokenizer" + of
-    as_long, serves = (
-        ", as long as the headline" if long else "",
-        ("table1_long" if long else "table1",),
-    )
-    mine = ablations.corpus_of(world)
+    serves, mine = ("table1_long" if long else "table1",), ablations.corpus_of(world)
     found = [
         Step(whole, partial(rivals.whole_body_tokenizer, world), _told_training,
              ("corpus" + of,), row=True)
     ]  # fmt: skip
     for corpus, chosen in seeds.items():
         name = world.corpus_name(corpus)
+        title = f"Table 1, bounds, {name}" + (f", {AS_LONG}" if long else "")
         found.append(
-            Step(f"Table 1, bounds, {name}{as_long}", partial(rivals.bounds, world, corpus),
-                 _told_bounds, (tokens, judge), serves, True, True)
+            Step(title, partial(rivals.bounds, world, corpus), _told_bounds, (tokens, judge),
+                 serves, True, True)
         )  # fmt: skip
         for seed, row in product(chosen, rows):
-            which, needs = as_long[2:] or f"seed {seed}", [tokens, judge]
-            if row.key == "madis":
-                method = (
-                    ablations.title(ablations.FULL, ())
-                    if corpus == mine
-                    else "pretraining of the rows"
-                )
-                needs.append(f"fine-tuning, {name}" if long else f"{method}, {which}")
+            which, needs = AS_LONG if long else f"seed {seed}", [tokens, judge]
+            if row.key == "madis" and long:
+                needs.append(f"fine-tuning, {name}")
+            elif row.key == "madis" and corpus == mine:  # a row of the ablations too
+                needs.append(f"{ablations.title(ablations.FULL, ())}, {which}")
+            elif row.key == "madis":
+                needs.append(f"pretraining of the rows, {which}")
             elif row.weights:
                 needs.append(_row_of_table_1(rivals.ROWS[row.weights], name, which))
             elif row.key not in rivals.MASKED:

@@ -180,8 +180,9 @@ def test_soke_enters_the_sweep(suite, runs):
 
 
 def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
-    larger = Suite(replace(tiny.preset(), name="gpu"), suite.store.root.parent)
-    titles = [s.title for s in registry.chosen(larger, ["table1"], seeds=(0, 1))]
+    size = replace(tiny.preset(), name="gpu")
+    larger = Suite(size, suite.store.root.parent, row_seeds=(0, 1))
+    titles = [s.title for s in registry.chosen(larger, ["table1"])]
     assert "Table 1, SOKE (Qwen3), SignWorld csl, seed 1" in titles
     assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 0" in titles
     assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 1" not in titles
