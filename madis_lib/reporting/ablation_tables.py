@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from madis_lib import metrics, paper, presets
+from madis_lib import metrics, paper
 from madis_lib.experiments import ablations, gates, reconstruction, rivals
 from madis_lib.experiments.ablations import ABLATIONS, Ablation
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
-from madis_lib.files import atomic_write
+from madis_lib.files import write_text
 from madis_lib.parts import PARTS
 from madis_lib.reporting import tables
 from madis_lib.reporting.tables import BOUND
@@ -155,8 +155,8 @@ def _reported(artefact: str, row: str, column: str) -> str:
     return table.printed(row, column) if known else paper.NOT_REPORTED
 
 
-def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
-    """Rows down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+def grid(found: pd.DataFrame, form: tables.Format) -> pd.DataFrame:
+    """Rows down, metrics across; cells as in md, html or tex, the paper's number after them."""
     lines = []
     for label, group in found.groupby("label", sort=False):
         first = group.iloc[0]
@@ -164,7 +164,7 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
         size = "" if first.place == BOUND else f"{first.parameters:,}"
         line = {"row": label, "parameters": size}
         for _, row in group.iterrows():
-            line[tables.heading(row.metric)] = cell(row)
+            line[tables.heading(row.metric)] = tables.cell(row, form)
         for _, row in group.iterrows():
             if row.metric != "gloss_error":
                 line[f"{METRICS[row.metric].label}, as reported"] = row.reported
@@ -172,49 +172,25 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def plain_cell(row: pd.Series) -> str:
-    """``5.99 [5.70, 6.31]``, bold where it leads."""
-    value = tables.number(row.estimate, row.metric)
-    value = f"**{value}**" if row.bold else value
-    return f"{value} [{tables.number(row.low, row.metric)}, {tables.number(row.high, row.metric)}]"
-
-
-def html_cell(row: pd.Series) -> str:
-    """As :func:`plain_cell`, in HTML."""
-    value = tables.number(row.estimate, row.metric)
-    value = f"<b>{value}</b>" if row.bold else value
-    low, high = tables.number(row.low, row.metric), tables.number(row.high, row.metric)
-    return f'{value} <span class="soft">[{low}, {high}]</span>'
-
-
-def tex_cell(row: pd.Series) -> str:
-    value = tables.number(row.estimate, row.metric)
-    value = rf"\textbf{{{value}}}" if row.bold else value
-    low, high = tables.number(row.low, row.metric), tables.number(row.high, row.metric)
-    return rf"{value} {{\scriptsize[{low}, {high}]}}"
-
-
 def caption(found: pd.DataFrame) -> str:
     """What the table holds, and on what."""
     first, table = found.iloc[0], paper.ARTEFACTS[str(found.artefact.iloc[0])]
     found = found[found.place != BOUND]
-    told = (
+    return (
         f"{table.place}: {table.title}. {first['data']}, preset {first.preset}, {first.n} test "
         f"sentences, {first.seeds} seed{'s' if first.seeds > 1 else ''}, "
-        f"{found.updates.iloc[-1]} updates."
+        f"{found.updates.iloc[-1]} updates.{tables.smoke(first.preset)}"
     )
-    smoke = presets.is_smoke(str(first.preset))
-    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
 
 
 def markdown(found: pd.DataFrame) -> str:
     """The table with its caption and note, in Markdown."""
-    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, 'md'))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table."""
-    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, 'tex'))}\n"
 
 
 def gate_weights(suite: Suite, of: str = "weights") -> pd.DataFrame:
@@ -288,13 +264,8 @@ def reconstruction_errors(suite: Suite) -> pd.DataFrame:
 
 def write_table(found: pd.DataFrame, folder: Path) -> None:
     """A table of :func:`frame` as csv, md and tex, called by its artefact."""
-    for suffix, text in (
-        ("csv", found.to_csv(index=False)),
-        ("md", markdown(found)),
-        ("tex", latex(found)),
-    ):
-        with atomic_write(folder / f"{found.artefact.iloc[0]}.{suffix}") as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    path = folder / str(found.artefact.iloc[0])
+    tables.write_files(path, found, markdown(found), latex(found))
 
 
 def write(suite: Suite, folder: Path) -> None:
@@ -309,5 +280,4 @@ def write(suite: Suite, folder: Path) -> None:
         ("fig8", reconstruction_errors(suite)),
     ):
         if not found.empty:
-            with atomic_write(folder / f"{name}.csv") as temporary:
-                temporary.write_text(found.to_csv(index=False), encoding="utf-8")
+            write_text(folder / f"{name}.csv", found.to_csv(index=False))

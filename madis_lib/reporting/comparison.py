@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from madis_lib import paper, presets
+from madis_lib import paper
 from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.ablations import OURS
 from madis_lib.experiments.contrasts import ScoredRows
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
-from madis_lib.files import atomic_write
 from madis_lib.reporting import tables
 from madis_lib.reporting.tables import BOUND
 
@@ -130,8 +128,8 @@ def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
     return table.printed(of["row"], column)
 
 
-def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
-    """Systems down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+def grid(found: pd.DataFrame, form: tables.Format) -> pd.DataFrame:
+    """Systems down, metrics across; cells as in md, html or tex, the paper's number after them."""
     lines = []
     for _, group in found.groupby("row", sort=False):
         first = group.iloc[0]
@@ -142,7 +140,7 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
             "updates": first.updates, "seeds": str(first.seeds) if first.seeds else "",
         }  # fmt: skip
         for _, row in group.iterrows():
-            line[tables.heading(row.metric)] = cell(row)
+            line[tables.heading(row.metric)] = tables.cell(row, form)
         for _, row in group.iterrows():
             if f"{row.corpus}.{row.metric}" in {c.key for c in paper.TABLE_1.columns}:
                 line[f"{METRICS[row.metric].label}, as reported"] = row.reported
@@ -150,38 +148,11 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def plain_cell(row: pd.Series) -> str:
-    """``5.99 [5.70, 6.31] ✓``; empty where nothing was measured."""
-    if pd.isna(row.estimate):
-        return ""
-    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
-    return f"{value} [{low}, {high}] {row.madis_better}".strip()
-
-
-def html_cell(row: pd.Series) -> str:
-    """As :func:`plain_cell`, in HTML."""
-    if pd.isna(row.estimate):
-        return ""
-    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
-    return f'{value} {row.madis_better} <span class="soft">[{low}, {high}]</span>'
-
-
-def tex_cell(row: pd.Series) -> str:
-    """As :func:`plain_cell`, in LaTeX."""
-    if pd.isna(row.estimate):
-        return ""
-    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
-    mark = row.madis_better.translate(tables.TEX)
-    return rf"{value} {{\scriptsize[{low}, {high}]}} {mark}".strip()
-
-
 def caption(found: pd.DataFrame) -> str:
     """What the table holds, and on what."""
     first = found.iloc[0]
     told = f"{paper.TABLE_1.place}: {paper.TABLE_1.title}. {first['data']}, preset {first.preset}, "
-    told += f"{found.n.max()} test sentences."
-    smoke = presets.is_smoke(str(first.preset))
-    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
+    return f"{told}{found.n.max()} test sentences.{tables.smoke(first.preset)}"
 
 
 def cards(suite: Suite) -> pd.DataFrame:
@@ -198,12 +169,12 @@ def cards(suite: Suite) -> pd.DataFrame:
 
 def markdown(found: pd.DataFrame) -> str:
     """The table with its caption and note, in Markdown."""
-    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, 'md'))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table; needs the packages booktabs and amssymb."""
-    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, 'tex'))}\n"
 
 
 def frames(suite: Suite) -> dict[str, pd.DataFrame]:
@@ -220,7 +191,4 @@ def frames(suite: Suite) -> dict[str, pd.DataFrame]:
 def write(suite: Suite, folder: Path) -> None:
     """:func:`frames` as csv, md and tex."""
     for name, found in frames(suite).items():
-        texts = {"csv": found.to_csv(index=False), "md": markdown(found), "tex": latex(found)}
-        for suffix, text in texts.items():
-            with atomic_write(folder / f"{name}.{suffix}") as temporary:
-                temporary.write_text(text, encoding="utf-8")
+        tables.write_files(folder / name, found, markdown(found), latex(found))

@@ -77,6 +77,22 @@ def test_bold_only_when_every_bound_is_beaten():
         assert r"\textbf" not in tables.latex(frame) and "<b>" not in tables.html(frame)
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("md", "**5.99** [5.70, 6.31] ✓"),
+        ("html", '<b>5.99</b> <span class="soft">[5.70, 6.31]</span> ✓'),
+        ("tex", r"\textbf{5.99} {\scriptsize[5.70, 6.31]} \checkmark"),
+    ],
+)
+def test_a_cell_says_what_its_row_holds(form, text):
+    row = pd.Series({"metric": "dtw_body", "estimate": 5.99, "low": 5.7, "high": 6.31})
+    assert tables.cell(pd.Series({**row, "bold": True, "madis_better": "✓"}), form) == text
+    assert tables.cell(row, "md") == "5.99 [5.70, 6.31]"
+    assert tables.cell(pd.Series({**row, "low": np.nan, "high": np.nan}), form) == "5.99"
+    assert tables.cell(pd.Series({**row, "estimate": np.nan}), form) == ""
+
+
 def test_failures_are_said_in_words():
     frame = frame_of({"mean pose": "✗", "random clip": "–", "shuffled text": "✓"})
     said = tables.failure_sentence(frame)
