@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +9,8 @@ import pandas as pd
 from madis_lib import metrics, paper
 from madis_lib.experiments import ablations, gates, reconstruction, rivals
 from madis_lib.experiments.ablations import ABLATIONS, Ablation
-from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better
 from madis_lib.experiments.evaluate import METRICS
-from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import write_text
 from madis_lib.parts import PARTS
@@ -21,11 +19,12 @@ from madis_lib.reporting.tables import BOUND
 
 SHOWN = ("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", "r1", "gloss_error")
 NOTE = (
-    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. Bold: better "
-    "than every other row, the interval of each paired difference off zero, not corrected for their "
-    "number; the scoreboard's verdicts are. Rows share data and its order, the initial weights where "
-    "shapes agree, and the updates, but for a row without pretraining. Bounds need no training; their "
-    "intervals are of the sentences. As reported: on real data."
+    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
+    "of sentences alone]. Bold: better than every other row, the interval of each paired difference off "
+    "zero, not corrected for their number; the scoreboard's verdicts are. With fewer than "
+    f"{MIN_SEEDS} seeds, or at smoke size, nothing is called better. Rows share data and its order, the "
+    "initial weights where shapes agree, and the updates, but for a row without pretraining. Bounds need "
+    "no training; their intervals are of the sentences. As reported: on real data."
 )
 
 
@@ -40,7 +39,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
     found = ablations.finished(suite, ablation)
     if not found:
         return pd.DataFrame()
-    world, scored = ablations.world(suite), _scored(found)
+    world, scored = ablations.world(suite), ScoredRows.of(found)
     corpus, rows = ablations.corpus_of(suite), []
     for row in ablation.rows:
         runs = found[row.key]
@@ -59,7 +58,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 "seeds": len(runs), "n": first["sentences"], "metric": metric,
                 "unit": METRICS[metric].unit, "estimate": interval.estimate,
                 "low": interval.low, "high": interval.high,
-                "bold": _leads(scored, ablation, row.key, metric),
+                "bold": _leads(scored, ablation, row.key, metric, world.preset.name),
                 "reported": paper.NOT_REPORTED if row.place == ablations.OURS
                 else _reported(artefact, row.key, f"{corpus}.{metric}"),
             })  # fmt: skip
@@ -81,7 +80,8 @@ def bounds(suite: Suite) -> pd.DataFrame:
             for name in scores
         }
 
-    found = suite.store.run(f"row-bounds-{corpus}", {"bounds": run}, ("metrics",), intervals).result
+    config = {"bounds": run, "shown": SHOWN}
+    found = suite.store.run(f"row-bounds-{corpus}", config, ("metrics",), intervals).result
     return pd.DataFrame(
         {
             "preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
@@ -103,49 +103,37 @@ def with_bounds(suite: Suite, artefact: str) -> pd.DataFrame:
     return whole.assign(artefact=artefact, updates=whole.updates.fillna(""))
 
 
-def _scored(found: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
-    return ScoredRows(
-        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
-    )
-
-
 def differences(suite: Suite, artefact: str) -> pd.DataFrame:
     """What each row loses or gains: row minus the full method, paired by seed and sentence.
 
     Columns: artefact, row, label, seeds, n, metric, unit, estimate, low, high (95 %), better
-    (whether the row is: "yes", "no", or "" where the interval holds zero); empty where no seed is
-    done.
+    ("yes", "no", or "" where :func:`is_better` says neither); empty where no seed is done.
     """
     ablation = ABLATIONS[artefact]
     found = ablations.finished(suite, ablation)
     if not found:
         return pd.DataFrame()
-    scored, rows = _scored(found), []
+    scored, rows, told = ScoredRows.of(found), [], {True: "yes", False: "no", None: ""}
+    preset = ablations.world(suite).preset.name
     for row in ablation.rows:
         for metric in SHOWN:
             d = scored.contrast({row.key: 1, ablation.full: -1}, metric) if row.changes else None
             if d is None:
                 continue
-            interval, sign = d.interval(), METRICS[metric].better
-            low, high = sorted((sign * interval.low, sign * interval.high))
             rows.append({
                 "artefact": artefact, "row": row.key, "label": row.label,
                 "seeds": len(d.by_seed), "n": scored.sentences, "metric": metric,
-                "unit": METRICS[metric].unit, **interval._asdict(),
-                "better": "yes" if low > 0 else "no" if high < 0 else "",
+                "unit": METRICS[metric].unit, **d.interval()._asdict(),
+                "better": told[is_better(d, metric, preset)],
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _leads(scored: ScoredRows, ablation: Ablation, row: str, metric: str) -> bool:
-    """Whether a row is better than each other one, separated."""
-    sign = METRICS[metric].better
-    for other in ablation.rows:
-        if other.key != row:
-            difference = scored.contrast({row: sign, other.key: -sign}, metric)
-            if difference is None or difference.interval().low <= 0:
-                return False
-    return True
+def _leads(scored: ScoredRows, ablation: Ablation, row: str, metric: str, preset: str) -> bool:
+    """Whether a row is better than each other one."""
+    others = [other.key for other in ablation.rows if other.key != row]
+    gaps = [scored.contrast({row: 1, other: -1}, metric) for other in others]
+    return all(gap is not None and is_better(gap, metric, preset) for gap in gaps)
 
 
 def _reported(artefact: str, row: str, column: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from madis_lib import paper
+from madis_lib import metrics, paper
 from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.ablations import OURS
-from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
@@ -27,13 +29,13 @@ NO_DICTIONARY = "no dictionary of signs for these data"
 NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
 NOTE = (
     "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
-    "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated: "
-    "the interval of the difference, paired by seed and sentence and not corrected for the number of "
-    "comparisons; the scoreboard's verdicts are. Updates: on all corpora + on this one; every row has as many in all, and the same "
-    "batch, but the MDLM baseline has them all on this corpus. Learning rates are those found for "
-    "MaDiS. SiBLEU of S-MotionGPT is of its one "
-    "stream, and not comparable with that of three; re-tokenised SiBLEU is, which encodes the motion "
-    "of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
+    "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse: the interval of the "
+    "difference, paired by seed and sentence, is off zero (not corrected for the number of comparisons; "
+    "the scoreboard's verdicts are); – neither can be said: it holds zero, one of the two has fewer than "
+    f"{MIN_SEEDS} seeds, or the preset is of smoke size. Updates: on all corpora + on this one; every "
+    "row has as many in all, and the same batch, but the MDLM baseline has them all on this corpus. "
+    "Learning rates are those found for MaDiS. SiBLEU of S-MotionGPT is of its one stream, and not "
+    "comparable with that of three; re-tokenised SiBLEU is, which encodes the motion of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
 )
 
 
@@ -54,41 +56,47 @@ def frame(suite: Suite, corpus: str, world: Suite | None = None) -> pd.DataFrame
         return pd.DataFrame()
     bounds = rivals.finished_bounds(world, corpus)
     numbers = suite.store.run(
-        f"table1-{corpus}", {"rows": runs, "bounds": bounds}, ("metrics",),
+        f"table1-{corpus}", {"rows": runs, "bounds": bounds, "shown": SHOWN}, ("metrics",),
         lambda _: _numbers(runs, bounds),
     ).result  # fmt: skip
     common = {"preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus)}
     names = [] if bounds is None else list(bounds.result["scores"])
     return pd.DataFrame(
         common | of | {"metric": metric, "unit": METRICS[metric].unit}
-        | numbers.get(of["row"], {}).get(metric, NOTHING)
+        | _cell(numbers.get(of["row"], {}).get(metric), metric, world.preset.name)
         | {"reported": _reported(of, corpus, metric)}
         for of in _systems(world, runs, names) for metric in SHOWN
     )  # fmt: skip
 
 
 def _numbers(runs: dict[str, dict[int, Run]], bounds: Run | None) -> dict[str, Any]:
-    """Estimate, interval and comparison with MaDiS of every row and bound, by metric."""
+    """By row or bound and metric: its score, and MaDiS's minus it, both :class:`metrics.Estimate`.
+
+    The second is None where there is nothing to compare: MaDiS itself, SiBLEU of other tokens.
+    """
     scores = {key: {s: r.result["scores"] for s, r in of.items()} for key, of in runs.items()}
     if bounds is not None:  # the same whatever the seed
         seeds = {s for of in runs.values() for s in of}
         scores |= {name: dict.fromkeys(seeds, of) for name, of in bounds.result["scores"].items()}
-    scored, found = ScoredRows(scores), {}
-    for row in scores:
-        found[row] = {m: cell for m in SHOWN if (cell := _cell(scored, row, m)) is not None}
+    scored = ScoredRows(scores)
+    found: dict[str, Any] = {row: {} for row in scores}
+    for row, metric in product(scores, SHOWN):
+        score, gap = scored.contrast({row: 1}, metric), None
+        other_tokens = row.startswith("s_motiongpt") and metric in ("sibleu_body", "sibleu_hands")
+        if row != "madis" and not other_tokens:
+            gap = scored.contrast({"madis": 1, row: -1}, metric)
+        if score is not None:
+            found[row][metric] = [asdict(score), gap and asdict(gap)]
     return found
 
 
-def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
-    estimate, better, sign = scored.contrast({row: 1}, metric), "", METRICS[metric].better
-    if estimate is None:
-        return None
-    gap = scored.contrast({"madis": sign, row: -sign}, metric)
-    other_tokens = row.startswith("s_motiongpt") and metric in ("sibleu_body", "sibleu_hands")
-    if gap is not None and row != "madis" and not other_tokens:
-        low, high = gap.interval()[1:]
-        better = tables.MARK[True if low > 0 else False if high < 0 else None]
-    return estimate.interval()._asdict() | {"madis_better": better}
+def _cell(held: list[Any] | None, metric: str, preset: str) -> dict[str, Any]:
+    """Estimate, interval and comparison with MaDiS, of what :func:`_numbers` has of a cell."""
+    if held is None:
+        return NOTHING
+    score, gap = (e and metrics.Estimate(**e) for e in held)
+    better = tables.MARK[is_better(gap, metric, preset)] if gap else ""
+    return score.interval()._asdict() | {"madis_better": better}
 
 
 def _systems(

@@ -83,7 +83,10 @@ def frame(suite: Suite) -> pd.DataFrame:
     for corpus, swept in efficiency.finished_sweeps(suite).items():
         n = len(swept.result["points"][0]["seconds"])
         made = suite.store.run(
-            f"speeds-{corpus}", {"sweep": swept}, ("metrics",), partial(_work, swept)
+            f"speeds-{corpus}",
+            {"sweep": swept, "shown": QUALITY},
+            ("metrics",),
+            partial(_work, swept),
         )
         for row in made.result["rows"]:
             about = {

@@ -18,14 +18,12 @@ import pandas as pd
 
 from madis_lib import metrics, paper, presets
 from madis_lib.experiments import evaluate
-from madis_lib.experiments.evaluate import METRICS, SYSTEM
+from madis_lib.experiments.evaluate import CEILING, FLOORS, METRICS, SYSTEM
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import write_text
 from madis_lib.parts import PARTS
 from madis_lib.release.siclip import POOL
 
-FLOORS = ("mean pose", "random clip", "shuffled text")  # know nothing of the sentence
-CEILING = "tokenizer round trip"  # knows all of it
 REPORTED = {"MaDiS": "madis", "MDLM baseline": "mdlm"}  # rows of the paper's Table 1
 MEASURED, AS_REPORTED = "measured", "as reported, real data"
 SMOKE = "smoke size: no verdict on the paper"
@@ -61,7 +59,7 @@ def results(suite: Suite, corpus: str) -> pd.DataFrame:
     """
     scored = suite.evaluated(corpus)
     run = suite.store.run(
-        f"intervals-{corpus}", {"scores": scored}, ("metrics",),
+        f"intervals-{corpus}", {"scores": scored, "shown": list(METRICS)}, ("metrics",),
         lambda _: {"rows": _measured(scored.result["scores"])},
     )  # fmt: skip
     name = suite.corpus_name(corpus)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from madis_lib import metrics, paper, presets
-from madis_lib.experiments import ablations, registry, rivals, sweep
+from madis_lib.experiments import ablations, contrasts, registry, rivals, sweep
 from madis_lib.experiments.ablations import CORPUS, FULL
 from madis_lib.experiments.evaluate import available
 from madis_lib.experiments.evidence import Measured
@@ -158,6 +158,27 @@ def test_table_1_holds_what_is_finished_and_what_is_not_implemented(suite, runs)
     assert "not implemented yet" in text and r"\toprule" in comparison.latex(found)
     cards = comparison.cards(suite)
     assert list(cards.system) == [rivals.ROWS[key].label for key in PRINTED]
+
+
+def test_nobody_is_called_better_before_there_are_seeds_enough(suite, runs, monkeypatch):
+    rivals.bounds(suite, CORPUS)
+    found = comparison.frame(suite, CORPUS)
+    assert set(found[found.estimate.notna() & (found.row != "madis")].madis_better) <= {"–", ""}
+    monkeypatch.setattr(contrasts, "MIN_SEEDS", 1)
+    monkeypatch.setattr(presets, "is_smoke", lambda name: False)
+    found = comparison.frame(suite, CORPUS).set_index(["row", "metric"])
+    assert found.madis_better["tokenizer round trip", "dtw_body"] == "✗"
+    assert found.madis_better["madis", "dtw_body"] == ""
+    assert found.madis_better["s_motiongpt", "sibleu_body"] == ""  # other tokens
+
+
+def test_the_table_holds_what_it_is_asked_to_show(suite, runs, monkeypatch):
+    """Numbers that were kept for other metrics are not taken for these."""
+    assert "mm_body" not in set(comparison.frame(suite, CORPUS).metric)
+    monkeypatch.setattr(comparison, "SHOWN", ("mm_body",))
+    found = comparison.frame(suite, CORPUS).set_index("row")
+    scores = runs["madis"].result["scores"]
+    assert found.estimate["madis"] == pytest.approx(np.mean(scores["mm_body"]))
 
 
 def test_the_paper_s_orderings_are_measured(suite, runs):
