@@ -12,7 +12,7 @@ from madis_lib.experiments.ablations import CORPUS, FULL
 from madis_lib.experiments.evaluate import available
 from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import Suite, encode
-from madis_lib.reporting import comparison
+from madis_lib.reporting import ablation_tables, comparison
 from madis_lib.systems import dictionary
 from tests import tiny
 
@@ -174,11 +174,16 @@ def test_nobody_is_called_better_before_there_are_seeds_enough(suite, runs, monk
 
 def test_the_table_holds_what_it_is_asked_to_show(suite, runs, monkeypatch):
     """Numbers that were kept for other metrics are not taken for these."""
-    assert "mm_body" not in set(comparison.frame(suite, CORPUS).metric)
-    monkeypatch.setattr(comparison, "SHOWN", ("mm_body",))
-    found = comparison.frame(suite, CORPUS).set_index("row")
-    scores = runs["madis"].result["scores"]
-    assert found.estimate["madis"] == pytest.approx(np.mean(scores["mm_body"]))
+    bounds = rivals.bounds(suite, CORPUS)
+    for of_table in (comparison.frame(suite, CORPUS), ablation_tables.bounds(suite)):
+        assert "mm_body" not in set(of_table.metric)
+    for module in (comparison, ablation_tables):
+        monkeypatch.setattr(module, "SHOWN", ("mm_body",))
+    found = comparison.frame(suite, CORPUS).set_index("row").estimate
+    assert found["madis"] == pytest.approx(np.mean(runs["madis"].result["scores"]["mm_body"]))
+    found = ablation_tables.bounds(suite).set_index("row").estimate
+    expected = bounds.result["scores"]["mean pose"]["mm_body"]
+    assert found["mean pose"] == pytest.approx(np.mean(expected))
 
 
 def test_the_paper_s_orderings_are_measured(suite, runs):

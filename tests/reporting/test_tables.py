@@ -43,6 +43,15 @@ def test_a_table_holds_every_system_and_metric_with_its_interval(suite):
     assert (row.estimate, row.low, row.high) == pytest.approx(tuple(expected))
 
 
+def test_another_metric_is_measured_and_not_missed(suite, monkeypatch):
+    few = {name: m for name, m in evaluate.METRICS.items() if name != "mm_body"}
+    with monkeypatch.context() as before:
+        for module in (evaluate, tables):
+            before.setattr(module, "METRICS", few)
+        assert "mm_body" not in set(tables.results(suite, "phoenix").metric)
+    assert "mm_body" in set(tables.results(suite, "phoenix").metric)
+
+
 def test_verdicts_are_those_of_the_paired_comparison(suite):
     frame = tables.results(suite, "csl")
     scores = suite.evaluated("csl").result["scores"]
