@@ -36,13 +36,19 @@ def sentence_estimate(
     return metrics.nested_estimate(by_seed, resampled.T, n)
 
 
+def is_judged(difference: metrics.Estimate, preset: str) -> bool:
+    """Whether it may be said which of two rows is better: not with fewer than :data:`MIN_SEEDS` seeds,
+    which do not tell the luck of a training, and not at smoke size.
+    """
+    return len(difference.by_seed) >= MIN_SEEDS and not presets.is_smoke(preset)
+
+
 def is_better(difference: metrics.Estimate, metric: str, preset: str) -> bool | None:
     """Whether a row is better than another, by the 95 % interval of its score minus the other's.
 
-    None where zero is inside.  None, too, with fewer than :data:`MIN_SEEDS` seeds, as the luck of a
-    training is not known well enough then, and of a preset of smoke size.
+    None where zero is inside, or where that is not to be judged.
     """
-    if len(difference.by_seed) < MIN_SEEDS or presets.is_smoke(preset):
+    if not is_judged(difference, preset):
         return None
     low, high = sorted(evaluate.METRICS[metric].better * end for end in difference.interval()[1:])
     return True if low > 0 else False if high < 0 else None

@@ -13,7 +13,7 @@ import pandas as pd
 from madis_lib import metrics, paper
 from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.ablations import OURS
-from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better
+from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better, is_judged
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
@@ -29,13 +29,14 @@ NO_DICTIONARY = "no dictionary of signs for these data"
 NOTHING = {"estimate": np.nan, "low": np.nan, "high": np.nan, "madis_better": ""}
 NOTE = (
     "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
-    "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse: the interval of the "
-    "difference, paired by seed and sentence, is off zero (not corrected for the number of comparisons; "
-    "the scoreboard's verdicts are); – neither can be said: it holds zero, one of the two has fewer than "
-    f"{MIN_SEEDS} seeds, or the preset is of smoke size. Updates: on all corpora + on this one; every "
-    "row has as many in all, and the same batch, but the MDLM baseline has them all on this corpus. "
-    "Learning rates are those found for MaDiS. SiBLEU of S-MotionGPT is of its one stream, and not "
-    "comparable with that of three; re-tokenised SiBLEU is, which encodes the motion of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
+    "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated: "
+    "the interval of the difference, paired by seed and sentence and not corrected for the number of "
+    "comparisons; the scoreboard's verdicts are. No mark where one of the two has fewer than "
+    f"{MIN_SEEDS} seeds, or at smoke size. Updates: on all corpora + on this one; every row has as many "
+    "in all, and the same batch, but the MDLM baseline has them all on this corpus. Learning rates are "
+    "those found for MaDiS. SiBLEU of S-MotionGPT is of its one stream, and not comparable with that of "
+    "three; re-tokenised SiBLEU is, which encodes the motion of every row with MaDiS's tokenizer. As "
+    "reported: the paper's, on real data and at full size."
 )
 
 
@@ -48,7 +49,7 @@ def frame(suite: Suite, corpus: str, world: Suite | None = None) -> pd.DataFrame
 
     Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; or why
     nothing was measured), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
-    (✓, ✗ or –), reported.
+    (✓, ✗ or –; empty where :func:`is_judged` says no), reported.
     """
     world = world or ablations.world(suite)
     runs = rivals.finished(world, corpus)
@@ -95,7 +96,8 @@ def _cell(held: list[Any] | None, metric: str, preset: str) -> dict[str, Any]:
     if held is None:
         return NOTHING
     score, gap = (e and metrics.Estimate(**e) for e in held)
-    better = tables.MARK[is_better(gap, metric, preset)] if gap else ""
+    judged = gap is not None and is_judged(gap, preset)
+    better = tables.MARK[is_better(gap, metric, preset)] if judged else ""
     return score.interval()._asdict() | {"madis_better": better}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better
+from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better, is_judged
 from madis_lib.experiments.store import Run
 from madis_lib.metrics import Estimate
 
@@ -22,6 +22,8 @@ def test_better_is_an_interval_on_the_good_side_of_zero(metric, sign):
 
 def test_few_seeds_and_smoke_size_call_nothing_better():
     large = 100.0
+    assert is_judged(estimate(0), "rows")  # it is then not separated
+    assert not is_judged(estimate(0, MIN_SEEDS - 1), "rows") and not is_judged(estimate(0), "quick")
     assert is_better(estimate(large, MIN_SEEDS - 1), "sibleu_body", "rows") is None
     assert is_better(estimate(large, 2 * MIN_SEEDS), "sibleu_body", "quick") is None
     assert is_better(estimate(large), "sibleu_body", "rows") is True

@@ -14,7 +14,7 @@ from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import ablation_tables, tables
 from madis_lib.reporting.figures import style
 
-# Colour and filling of a difference: better, worse, not called either.
+# Colour and filling of a difference: better, worse, neither.
 LOOKS = {"yes": (style.GOOD, True), "no": (style.BAD, True), "": (style.SOFT, False)}
 OPEN = f"not separated, or not judged (fewer than {MIN_SEEDS} seeds; smoke size)"
 MEANING = {"yes": "better", "no": "worse", "": OPEN}
