@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from madis_lib import metrics, paper, presets
-from madis_lib.experiments import ablations, registry, rivals, sweep
+from madis_lib.experiments import ablations, contrasts, registry, rivals, sweep
 from madis_lib.experiments.ablations import CORPUS, FULL
 from madis_lib.experiments.evaluate import available
 from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import Suite, encode
-from madis_lib.reporting import comparison
+from madis_lib.reporting import ablation_tables, comparison
 from madis_lib.systems import dictionary
 from tests import tiny
 
@@ -158,6 +158,32 @@ def test_table_1_holds_what_is_finished_and_what_is_not_implemented(suite, runs)
     assert "not implemented yet" in text and r"\toprule" in comparison.latex(found)
     cards = comparison.cards(suite)
     assert list(cards.system) == [rivals.ROWS[key].label for key in PRINTED]
+
+
+def test_nobody_is_called_better_before_there_are_seeds_enough(suite, runs, monkeypatch):
+    rivals.bounds(suite, CORPUS)
+    found = comparison.frame(suite, CORPUS)
+    assert set(found.madis_better) == {""}
+    monkeypatch.setattr(contrasts, "MIN_SEEDS", 1)
+    monkeypatch.setattr(presets, "is_smoke", lambda name: False)
+    found = comparison.frame(suite, CORPUS).set_index(["row", "metric"])
+    assert found.madis_better["tokenizer round trip", "dtw_body"] == "✗"
+    assert found.madis_better["madis", "dtw_body"] == ""
+    assert found.madis_better["s_motiongpt", "sibleu_body"] == ""  # other tokens
+
+
+def test_the_table_holds_what_it_is_asked_to_show(suite, runs, monkeypatch):
+    """Numbers that were kept for other metrics are not taken for these."""
+    bounds = rivals.bounds(suite, CORPUS)
+    for of_table in (comparison.frame(suite, CORPUS), ablation_tables.bounds(suite)):
+        assert "mm_body" not in set(of_table.metric)
+    for module in (comparison, ablation_tables):
+        monkeypatch.setattr(module, "SHOWN", ("mm_body",))
+    found = comparison.frame(suite, CORPUS).set_index("row").estimate
+    assert found["madis"] == pytest.approx(np.mean(runs["madis"].result["scores"]["mm_body"]))
+    found = ablation_tables.bounds(suite).set_index("row").estimate
+    expected = bounds.result["scores"]["mean pose"]["mm_body"]
+    assert found["mean pose"] == pytest.approx(np.mean(expected))
 
 
 def test_the_paper_s_orderings_are_measured(suite, runs):
