@@ -269,6 +269,7 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     }  # fmt: skip
     if ROWS[key].weights:  # what tells it from the row whose they are
         config["row"] = key
+    config |= suite.pace_key()
 
     def work(_: Path) -> dict[str, Any]:
         made, reference = system(suite, key, corpus, seed), ablations.reference(suite, corpus)

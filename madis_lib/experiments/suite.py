@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from madis_lib import body as bodies
-from madis_lib import paper, train
+from madis_lib import paper, train, utc
 from madis_lib.data import layouts, signworld, stats
 from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
@@ -531,6 +531,11 @@ class Suite:
         source = SOURCES.get(str(changed.get(name)))
         return changed | ({f"{name}_source": source} if source else {})
 
+    def pace_key(self) -> dict[str, int]:
+        """What tokens a step that are not the paper's add to a key."""
+        k = self.preset.tokens_per_step
+        return {} if k == Preset.tokens_per_step else {"tokens_per_step": k}
+
     def _start_of_finetuning(self) -> MaDiSSystem:
         """The pretrained system, with the row's fusion."""
         system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
@@ -548,7 +553,7 @@ class Suite:
         """
         if self.store.world.size > 1:
             _ = self.pretrained  # by all processes; what follows is the first one's own
-        config = {**self.named._finetuning(corpus), "watched": sentences}
+        config = {**self.named._finetuning(corpus), "watched": sentences, **self.pace_key()}
 
         def work(folder: Path) -> dict[str, Any]:
             system, whole = self._start_of_finetuning(), self.reference(corpus, "val")
@@ -573,7 +578,8 @@ class Suite:
     def system(self, corpus: str) -> MaDiSSystem:
         """The trained system of a corpus."""
         system = MaDiSSystem.load(self.finetuned(corpus).folder / "model", self.tokenizer)
-        system.steps = self.preset.model.max_tokens // self.preset.tokens_per_step
+        p = self.preset
+        system.steps = utc.steps_for(p.model.max_tokens, p.tokens_per_step)
         return system
 
     # -- scores -----------------------------------------------------------------------------

@@ -220,3 +220,10 @@ def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
     assert "fine-tuning, SignWorld csl" in titles and "fine-tuning, SignWorld phoenix" not in titles
     smoke = [s.title for s in registry.chosen(suite, ["table1"])]
     assert not [t for t in smoke if t.startswith("Table 1") and "phoenix" in t]
+
+
+def test_another_number_of_tokens_a_step_is_another_run(suite):
+    other = suite.variant(replace(suite.preset, tokens_per_step=2))
+    both = suite.named, other.named
+    assert len({rivals.measured(s, "madis", CORPUS, 0).key for s in both}) == 2
+    assert len({s.row(True, 0).watched(CORPUS, 2).key for s in both}) == 2
