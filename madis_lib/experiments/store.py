@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import provenance
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, write_text
 
 MADE, RESULT, CHECKPOINT = "made.json", "result.json", "checkpoint.pt"
 OWN_FILES = (MADE, RESULT, CHECKPOINT, "config.json", ".lock")
@@ -177,7 +177,8 @@ class Store:
             if not world.decide(found is not None):
                 resumed = (folder / "config.json").exists()
                 if world.first:
-                    _write(folder / "config.json", config)
+                    plain = json.dumps(config, indent=1, default=_plain)
+                    write_text(folder / "config.json", plain)
                 begun, clock = datetime.now(UTC), time.monotonic()
                 result: dict[str, Any] = {}
                 if together:
@@ -195,8 +196,12 @@ class Store:
                         "peak_memory_mb": provenance.peak_memory_mb(),
                         "files": _files(folder),
                     }
-                    _write(folder / MADE, made)
-                    _write(folder / RESULT, result)
+                    told = json.dumps(result, indent=1, default=_plain)
+                    made["digests"] = {RESULT: hashlib.sha256(told.encode()).hexdigest()}
+                    if not made["files"]:
+                        made["digests"]["."] = _tree(folder)
+                    write_text(folder / MADE, json.dumps(made, indent=1))
+                    write_text(folder / RESULT, told)
                 world.decide(True)  # now it can be read
                 found = None
         return Run(name, key, folder, *(found or self.find(folder) or ({}, {})))
@@ -225,18 +230,28 @@ class Store:
             ]
             if not wrong:
                 return result, made
-            log.warning("%s is damaged: making this run again", folder / wrong[0])
+            log.warning("%s is damaged: this run has to be made again", folder / wrong[0])
         kept = None if self.kept is None else _read(self.kept / f"{folder.name}.json.gz")
         return None if kept is None else (kept["result"], kept["made"])
 
     def damaged(self) -> list[Path]:
-        """Files of finished runs that are not what they were when the run was finished."""
-        return [
-            path.parent / name
-            for path in sorted(self.root.glob(f"*/{MADE}"))
-            for name, (_, digest) in (_read(path) or {}).get("files", {}).items()
-            if _size(path.parent / name) is None or _digest(path.parent / name) != digest
-        ]
+        """Files of finished runs that are not what they were when the run was finished; of a run of
+        many files its folder.
+        """
+        found = []
+        for path in sorted(self.root.glob(f"*/{MADE}")):
+            folder, made = path.parent, _read(path)
+            if made is None:
+                found.append(path)
+                continue
+            digests = {name: digest for name, (_, digest) in made.get("files", {}).items()}
+            digests |= made.get("digests", {})
+            for name, digest in digests.items():
+                there = folder / name
+                now = _tree(folder) if name == "." else _digest(there) if there.is_file() else ""
+                if now != digest:
+                    found.append(there)
+        return found
 
     def keep(self, run: Run) -> Path | None:
         """Write a run's result into the folder of kept ones, where there is one."""
@@ -304,29 +319,41 @@ def _age(seconds: float) -> str:
     return f"{max(0, seconds):.0f} s"
 
 
-def _write(path: Path, value: object) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, default=_plain))
-
-
 def _read(path: Path) -> dict[str, Any] | None:
+    """What a JSON object holds; None, with a warning, if it is none."""
     if not path.exists():
         return None
     try:
         raw = path.read_bytes()
-        return json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+        found = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
     except (ValueError, EOFError, gzip.BadGzipFile, zlib.error):
-        log.warning("%s is damaged: making this run again", path)
+        found = None
+    if not isinstance(found, dict):
+        log.warning("%s is damaged: it is as good as not there", path)
         return None
+    return found
+
+
+def _left(folder: Path) -> list[Path]:
+    """The files that a run left, and not those about it."""
+    found = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in OWN_FILES]
+    return [p for p in found if not p.name.startswith(".tmp-")]
 
 
 def _files(folder: Path) -> dict[str, tuple[int, str]]:
-    """Size and digest of what a run left; of many files nothing is remembered."""
-    found = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name not in OWN_FILES]
-    found = [p for p in found if not p.name.startswith(".tmp-")]
+    """Size and digest of what a run left, unless these are many files."""
+    found = _left(folder)
     if len(found) > FEW:
         return {}
     return {p.relative_to(folder).as_posix(): (p.stat().st_size, _digest(p)) for p in found}
+
+
+def _tree(folder: Path) -> str:
+    """One digest of all that a run left."""
+    found = hashlib.sha256()
+    for path in _left(folder):
+        found.update(f"{path.relative_to(folder).as_posix()} {_digest(path)}\n".encode())
+    return found.hexdigest()
 
 
 def _size(path: Path) -> int | None:

@@ -213,7 +213,7 @@ def report_folder(
     preset: str, reports: Path, data: Path | None = None, protocol: ProtocolName = "paper"
 ) -> Path:
     """``reports/<preset>``, with the data's name and the protocol behind it where they differ."""
-    name = preset if data is None else f"{preset}-{data.name}"
+    name = preset if data is None else f"{preset}-{data.resolve().name}"
     return reports / (name if protocol == "paper" else f"{name}-{protocol}")
 
 

@@ -229,6 +229,23 @@ def test_a_file_that_was_cut_is_noticed_and_the_run_made_again(runs, work, caplo
     assert runs.damaged() == [run.folder / "weights"]
 
 
+def test_a_check_reads_everything(runs, work, caplog):
+    def many(folder):
+        for i in range(store.FEW + 1):
+            (folder / f"{i}.npy").write_text("x")
+        return {"clips": store.FEW + 1}
+
+    one, crowd, third = (runs.run(*a) for a in (("a", CONFIG, (), work), ("b", CONFIG, (), many),
+                                                ("c", CONFIG, (), work)))  # fmt: skip
+    assert runs.damaged() == []
+    (one.folder / store.RESULT).write_text('{"number": 7}')
+    (crowd.folder / "3.npy").write_text("")
+    (third.folder / store.MADE).write_text("[1]")
+    assert runs.damaged() == [one.folder / store.RESULT, crowd.folder, third.folder / store.MADE]
+    assert "made.json is damaged" in caplog.text
+    assert runs.run("c", CONFIG, (), work).result == {"number": 2}  # its result is there
+
+
 def test_a_kept_result_stands_for_a_run_that_is_not_there(tmp_path, work):
     runs = Store(tmp_path / "quick", kept=tmp_path / "results")
     run = runs.run("a", CONFIG, (), work)
