@@ -162,6 +162,7 @@ class Preset:
     translator: TranslatorConfig = TranslatorConfig(
         512, 3, 8, TrainConfig(0, 64, 5e-4, warmup=1000, grad_clip=1.0, epochs=60)
     )
+    gpu_memory: float = 4.0  # GB that a run takes at most: what is free says how many share a GPU
     seeds: tuple[int, ...] = (0,)
     languages: dict[str, str] = field(
         default_factory=lambda: {"csl": "zh", "phoenix": "de", "how2sign": "en"}
@@ -248,6 +249,7 @@ def gpu() -> Preset:
     return replace(
         laptop(),
         name="gpu",
+        gpu_memory=6.0,
         corpus=CorpusConfig(signs=160, train=6000, dev=300, test=300, glosses=(3, 8)),
         model=model,
         pretrain=TrainConfig(6000, 128, 1e-3, warmup=200),
@@ -289,6 +291,7 @@ def paper() -> Preset:
         ),
         train_siclip=TrainConfig(0, 256, 2e-4, epochs=100),
         mbart="facebook/mbart-large-cc25",
+        gpu_memory=80.0,
         seeds=(1234,),
     )
 

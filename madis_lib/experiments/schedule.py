@@ -81,13 +81,11 @@ def is_asked_for(step: Step, only: Collection[str]) -> bool:
     return not only or bool(set(step.serves) & set(only))
 
 
-def remaining(planned: list[Planned]) -> tuple[float, int]:
-    """Seconds of all that is to do, for as many cores as there are, and how many steps of that are
-    not known.
-    """
+def remaining(planned: list[Planned], workers: int) -> tuple[float, int]:
+    """Seconds of all that is to do, ``workers`` steps at a time, and how many of them are not known."""
     left = [p for p in planned if not p.done]
     known = [p.seconds for p in left if p.seconds is not None]
-    return sum(known) / workers.cores(), len(left) - len(known)
+    return sum(known) / workers, len(left) - len(known)
 
 
 def make(
@@ -124,10 +122,11 @@ def make(
         if p.done and alone:
             finish(p.step)
     missing = {p.step.title: p.step for p in planned if not p.done}
-    if alone and workers.cores() > 1 and len(missing) > 1:
+    at_once = workers.at_once(suite.preset)
+    if alone and at_once > 1 and len(missing) > 1:
         jobs = [(title, step.find) for title, step in missing.items()]
         needs = {title: step.needs for title, step in missing.items()}
-        for title, _ in workers.side_by_side(jobs, needs=needs, until=until):
+        for title, _ in workers.side_by_side(jobs, at_once, needs, until):
             finish(missing[title])
     else:
         train.stop_at(until)

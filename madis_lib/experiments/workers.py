@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from madis_lib import train
 from madis_lib.experiments.store import BusyRunError, Store
+from madis_lib.presets import Preset
 from madis_lib.train import OutOfTimeError
 
 Key = TypeVar("Key", bound=Hashable)
@@ -33,20 +34,24 @@ ALIVE = 2.0  # seconds after which it is asked whether all workers live
 BUSY_PAUSE = 1.0  # seconds before anything is asked for again
 
 
-def cores() -> int:
-    """How many runs may be made at once: one on a GPU, whose memory they would share."""
-    if torch.cuda.is_available():
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def at_once(preset: Preset) -> int:
+    """How many runs may be made at once: one for each core, if a GPU's memory holds as many."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    if not torch.cuda.is_available():
+        return cores
+    free, _ = torch.cuda.mem_get_info()
+    return min(cores, max(1, int(free / 1e9 / preset.gpu_memory)))
 
 
 def side_by_side(
     jobs: Sequence[tuple[Key, Job]],
-    workers: int | None = None,
+    workers: int,
     needs: Mapping[Key, Collection[Key]] | None = None,
     until: float | None = None,
 ) -> Iterator[tuple[Key, float]]:
-    """Do jobs in ``workers`` processes (one for each core); yields those done as they finish.
+    """Do jobs in ``workers`` processes; yields those done as they finish.
 
     Args:
         jobs: a name for each, and what to do: picklable, such as ``partial(Suite.evaluated, suite,
@@ -63,9 +68,9 @@ def side_by_side(
         stopped, and go on where they were another time.  OutOfTimeError after ``until``.  A job
         that another process is at (BusyRunError) is asked for again.
     """
-    workers = min(cores() if workers is None else workers, len(jobs))
     if not jobs:
         return
+    workers = min(workers, len(jobs))
     waiting = dict(jobs)
     open_needs = {n: set((needs or {}).get(n, ())) & waiting.keys() for n in waiting}
     behind = _longest_chain_behind(open_needs)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from madis_lib.experiments import schedule, workers
+from madis_lib.experiments import schedule
 from madis_lib.experiments.registry import Step
 from madis_lib.experiments.schedule import Planned
 from madis_lib.experiments.store import Run
@@ -17,10 +17,12 @@ class Narrator:
 
     Args:
         planned: the steps to come.
+        at_once: how many of them are made at a time.
         more: how many other things (:meth:`step`) follow them.
     """
 
-    def __init__(self, planned: list[Planned], more: int = 0) -> None:
+    def __init__(self, planned: list[Planned], at_once: int, more: int = 0) -> None:
+        self._at_once = at_once
         self._left = {p.step.title: p for p in planned}
         self._fresh = {p.step.title for p in planned if not p.done}
         self._count, self._total = 0, len(planned) + more
@@ -50,7 +52,7 @@ class Narrator:
 
     def _rest(self) -> str:
         """Such as ", about 3 min left", where enough is known of what is left."""
-        seconds, unknown = schedule.remaining(list(self._left.values()))
+        seconds, unknown = schedule.remaining(list(self._left.values()), self._at_once)
         return "" if unknown or seconds < 1 else f"; runs: about {duration(seconds)} left"
 
     def step(self, title: str, work: Callable[[], Any]) -> None:
@@ -66,22 +68,24 @@ class Narrator:
         self.detail(f"done in {duration(seconds)}")
 
 
-def show_plan(planned: list[Planned]) -> list[str]:
-    """What would be made: a line for every step, and how long it would take in all."""
+def show_plan(planned: list[Planned], at_once: int) -> list[str]:
+    """What would be made: a line for every step, and how long it would take in all, ``at_once`` at a
+    time, if most of that is known.
+    """
     lines = [("state", "takes", "step")]
     for p in planned:
         takes = "–" if p.done else "?" if p.seconds is None else duration(p.seconds)
         lines.append((p.state, takes, p.step.title))
     widths = [max(len(line[i]) for line in lines) for i in range(2)]
     shown = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}" for a, b, c in lines]
-    seconds, unknown = schedule.remaining(planned)
+    seconds, unknown = schedule.remaining(planned, at_once)
     left = sum(not p.done for p in planned)
     told = f"{left} of {len(planned)} to make"
-    if unknown < left:
-        cores = workers.cores()
-        told += f", about {duration(seconds)} on {cores} core{'s' if cores > 1 else ''}"
+    known = 2 * unknown < left
+    if known:
+        told += f", about {duration(seconds)}, {at_once} at a time"
     if unknown:
-        told += f"{' and' if unknown < left else ','} {unknown} that were never timed here"
+        told += f"{' and' if known else ','} {unknown} that were never timed here"
     if not left:
         told = f"all {len(planned)} are done"
     if kept := sum(p.kept for p in planned):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from madis_lib.experiments.workers import side_by_side
+from madis_lib import presets
+from madis_lib.experiments.workers import at_once, side_by_side
 
 SOURCE = Path(__file__).parents[2] / "notebooks"
 
@@ -38,7 +39,7 @@ def execute(
     found = jobs(preset, home, folder, source)
     if not found:
         say(f"no notebooks in {source}: skipped")
-    for name, _ in side_by_side(list(found.items())):
+    for name, _ in side_by_side(list(found.items()), at_once(presets.get(preset))):
         say(f"executed {name}")
 
 

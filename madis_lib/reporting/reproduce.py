@@ -109,8 +109,9 @@ def _report(
     whole = not only or all(
         p.done or p.step.row or p.step.title in made for p in schedule.plan(suite)
     )
-    say = Narrator(planned, more=3 if whole else 2)
-    say.line(f"{show_plan(planned)[-1]}\n")
+    at_once = workers.at_once(suite.preset)
+    say = Narrator(planned, at_once, more=3 if whole else 2)
+    say.line(f"{show_plan(planned, at_once)[-1]}\n")
     runs = schedule.make(suite, planned, say.told, say.began, until)
     suite.store.world = ALONE  # what follows is the first process's own
     if not whole:
@@ -131,7 +132,7 @@ def _report(
         jobs = notebook_runs.jobs(suite.preset.name, suite.store.root.parent, folder / "notebooks")
         beside: list[tuple[str, Callable[[], Any]]] = [("figures", figures_drawn), *jobs.items()]
         try:
-            for name, seconds in workers.side_by_side(beside if jobs else []):
+            for name, seconds in workers.side_by_side(beside if jobs else [], at_once):
                 if name == "figures":
                     drawn = True
                     say.done("figures", seconds)
@@ -187,7 +188,8 @@ def dry_run(
     """What :func:`reproduce` would make, line by line, and how long it would take."""
     suite = open_suite(preset, home, reports, data, protocol, seeds=seeds)
     before = measured_before(report_folder(preset, reports, data, protocol))
-    return show_plan(schedule.plan(suite, only, before, force))
+    planned = schedule.plan(suite, only, before, force)
+    return show_plan(planned, workers.at_once(suite.preset))
 
 
 def open_suite(

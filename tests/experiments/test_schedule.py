@@ -83,13 +83,13 @@ def test_seeds_of_rows_go_where_the_rows_are():
 def test_a_plan_makes_nothing_and_knows_what_is_done(suite):
     planned = schedule.plan(suite, ["table6"])
     assert not suite.store.root.exists() and not any(p.done for p in planned)
-    assert schedule.remaining(planned) == (0, len(planned))
+    assert schedule.remaining(planned, 2) == (0, len(planned))
     _ = suite.corpus
     planned = schedule.plan(suite, ["table6"])
     assert [p.step.title for p in planned if p.done] == ["corpus"]
     elsewhere = schedule.plan(suite, ["table6"], elsewhere={registry._siclip("baseline"): 60.0})
-    assert schedule.remaining(elsewhere)[0] == 60 / workers.cores()
-    lines = show_plan(planned)
+    assert schedule.remaining(elsewhere, 2)[0] == 60 / 2
+    lines = show_plan(planned, 2)
     assert lines[1].startswith("done") and lines[-1].startswith(f"{len(planned) - 1} of")
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from madis_lib.experiments.workers import side_by_side
+from madis_lib import presets
+from madis_lib.experiments.workers import at_once, side_by_side
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,7 +61,7 @@ def test_all_is_done_in_other_processes_with_one_thread(tmp_path):
     made = [(tmp_path / name).read_text().split() for name in done]
     assert str(os.getpid()) not in {pid for pid, _ in made}
     assert {threads for _, threads in made} == {"1"}
-    assert list(side_by_side([])) == []
+    assert list(side_by_side([], workers=2)) == []
 
 
 def test_what_most_waits_for_is_done_first(tmp_path):
@@ -119,3 +120,13 @@ def test_workers_do_not_outlive_the_one_who_asked(tmp_path, how):
     process.send_signal(how)
     assert process.wait(30) != 0
     assert gone(worker)
+
+
+def test_a_gpu_is_shared_by_as_many_as_its_memory_holds(monkeypatch):
+    cores = at_once(presets.quick())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(79e9), int(80e9)))
+    assert at_once(presets.paper()) == 1
+    assert at_once(presets.quick()) == min(cores, 19)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(1e9), int(80e9)))
+    assert at_once(presets.quick()) == 1
