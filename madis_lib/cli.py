@@ -52,7 +52,7 @@ def reproduce(
         protocol: train, sign and measure DTW and SiBLEU as the paper says, or as the authors' code
             does; SiCLIP is ours in both.
         only: artefacts, such as table3 alpha fig9, and what they need.
-        seeds: of the rows of ablations, in place of the preset's.
+        seeds: of the rows of ablations, in place of the preset's; the report shows these alone.
         force: make finished runs again: those of --only, or all.
         dry_run: say what would be made, and how long it takes; nothing is made.
         max_minutes: stop at a checkpoint after so many minutes, with exit status 3 if anything is
