@@ -362,6 +362,22 @@ def test_bad_tables(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (['"Hello he said', "Bye", '"Then" fine', "ok"], 4),  # b and c would be in a's sentence
+        (["fine", '"Hello he said', "Bye", "ok"], 5),
+        (["fine", '"Then" fine', "Bye", "ok"], 3),
+    ],
+)
+def test_a_stray_quote_swallows_no_clip(tmp_path, said, line):
+    path = how2sign_list(tmp_path, "train", [])
+    rows = (f"v\t{name}\t0\t1\t{text}\t24\n" for name, text in zip("abcd", said, strict=True))
+    path.write_text(path.read_text().replace(",", "\t") + "".join(rows))
+    with pytest.raises(DataError, match=f"table, line {line}: not readable .* double those inside"):
+        layouts.entries(tmp_path, "how2sign", "train", problems=[])
+
+
+@pytest.mark.parametrize(
     ("item", "message"),
     [
         (("a", "t", np.zeros((40, 132)), 24.0), r"\[40, 132\], not \[T, 133\]"),
