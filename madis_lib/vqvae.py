@@ -60,6 +60,21 @@ def length_mask(
     return torch.arange(size, device=device) < lengths.to(device)[:, None]
 
 
+def frame_mask(x: Tensor, lengths: Tensor | None) -> Tensor | None:
+    """:func:`length_mask` of clips ``x [B, T, d]`` that an :class:`Encoder` may read.
+
+    Raises ValueError where T or a length is not a multiple of four frames.
+    """
+    step = parts.FRAMES_PER_TOKEN
+    ragged = lengths is not None and bool((torch.as_tensor(lengths) % step).any())
+    if x.shape[1] % step or ragged:
+        raise ValueError(
+            f"clip and batch lengths must be multiples of {step} frames: crop or pad them "
+            f"(batch of {x.shape[1]} frames)"
+        )
+    return length_mask(lengths, len(x), x.shape[1], x.device)
+
+
 def keep(x: Tensor, mask: Tensor | None) -> Tensor:
     """``x`` where ``mask`` (broadcastable, same dtype, 0 or 1) is one, else zero."""
     return x if mask is None else x * mask
@@ -279,16 +294,9 @@ class VQVAE(nn.Module):
 
         Raises ValueError where T or a length is not a multiple of four frames.
         """
-        step = parts.FRAMES_PER_TOKEN
-        ragged = lengths is not None and bool((torch.as_tensor(lengths) % step).any())
-        if x.shape[1] % step or ragged:
-            raise ValueError(
-                f"clip and batch lengths must be multiples of {step} frames: crop or pad them "
-                f"(batch of {x.shape[1]} frames)"
-            )
-        frames = length_mask(lengths, len(x), x.shape[1], x.device)
+        frames = frame_mask(x, lengths)
         z = self.encoder(x.transpose(1, 2), None if frames is None else frames[:, None].to(x))
-        return z.transpose(1, 2), None if frames is None else frames[:, ::step]
+        return z.transpose(1, 2), None if frames is None else frames[:, :: parts.FRAMES_PER_TOKEN]
 
     @torch.no_grad()
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:

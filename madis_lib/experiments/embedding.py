@@ -60,10 +60,14 @@ class JointEmbedding:
         return self.model.text_features(ids, valid), valid
 
     def sign_features(self, clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Unit vectors ``[B, L, D]`` of raw ``[T, 133]`` clips, and which are real ``[B, L]``."""
+        """Unit vectors ``[B, L, D]`` of raw ``[T, 133]`` clips, and which are real ``[B, L]``.
+
+        L is max T / 4; up to three last frames of a clip are left out.
+        """
         if any(len(clip) < FRAMES_PER_TOKEN for clip in clips):
             raise ValueError(f"a clip has fewer than {FRAMES_PER_TOKEN} frames: leave it out")
-        motion, lengths = pad_features([self.stats.normalise(clip) for clip in clips])
+        whole = [clip[: len(clip) // FRAMES_PER_TOKEN * FRAMES_PER_TOKEN] for clip in clips]
+        motion, lengths = pad_features([self.stats.normalise(clip) for clip in whole])
         motion, lengths = (x.to(self.model.logit_scale.device) for x in (motion, lengths))
         features = self.model.sign_features(motion, lengths)
         return features, valid_mask(lengths // FRAMES_PER_TOKEN, features.shape[1])
@@ -82,7 +86,7 @@ class JointEmbedding:
         paper's direction); transpose it for the other.  No pair depends on its batch.
 
         Args:
-            clips: raw motion ``[T, 133]``, T at least 4.
+            clips: raw motion ``[T, 133]``, T at least 4; read as by :meth:`sign_features`.
             batch_size: texts and signings that are compared at once, which bounds the memory.
 
         Raises:
