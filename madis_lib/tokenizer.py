@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from madis_lib import parts
+from madis_lib.data.stats import divisor
 from madis_lib.distributed import ALONE, World
 from madis_lib.files import atomic_write
 from madis_lib.presets import TokenizerConfig
@@ -98,7 +99,7 @@ class Tokenizer(nn.Module):
         if bool((std < 0).any()):
             raise ValueError("std must not be negative")
         self.mean.copy_(mean)
-        self.std.copy_(torch.where(std < 1e-8, torch.ones_like(std), std))
+        self.std.copy_(divisor(std))
 
     def normalise(self, features: Tensor) -> Tensor:
         """``(features - mean) / std``; ``[..., 133]``."""

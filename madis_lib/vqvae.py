@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -322,17 +322,15 @@ def masked_smooth_l1(
     prediction: Tensor,
     target: Tensor,
     lengths: Tensor | None = None,
-    normaliser: Literal["valid", "padded"] = "valid",
 ) -> Tensor:
     """Smooth L1 (beta 1) of ``[B, T, d]`` over the first ``lengths`` frames of each clip; a scalar.
 
-    The sum is divided by the count of valid numbers, so padding changes nothing; with ``"padded"``
-    by the count of all B·T·d.
+    The sum is divided by the count of valid numbers, so padding changes nothing; the release
+    divides by the count of all B·T·d.
     """
     mask = length_mask(lengths, len(target), target.shape[1], target.device)
     if mask is None:
         return F.smooth_l1_loss(prediction, target)
     valid = mask[..., None].to(prediction)
     total = (F.smooth_l1_loss(prediction, target, reduction="none") * valid).sum()
-    frames = mask.sum().clamp(min=1) if normaliser == "valid" else mask.numel()
-    return total / (frames * target.shape[-1])
+    return total / (mask.sum().clamp(min=1) * target.shape[-1])

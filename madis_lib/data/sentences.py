@@ -129,6 +129,9 @@ def _parse_csv(path: Path, where: str, row: Row) -> Annotation:
     fps, start, end = (_number(path, entry.name, row, field) for field in CSV_FIELDS[2:])
     if not (math.isfinite(fps) and fps > 0):
         raise DataError(path, f"{entry.name}, fps", f"is {row['fps']!r}", "give the frame rate")
+    if end < start:
+        fix = "give the clip its times, or remove the entry"
+        raise DataError(path, f"{entry.name}, END_REALIGNED", f"{end} is before {start}", fix)
     return Annotation(entry.name, entry.text, fps, end - start)
 
 
