@@ -50,7 +50,9 @@ def test_what_was_written_is_there_and_nothing_else(path):
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"] and path.read_text() == "new"
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError("no number")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyboardInterrupt(), FileNotFoundError("no number")]
+)
 def test_an_error_leaves_the_old_file(path, error):
     write(path, "old")
     with pytest.raises(type(error)) as raised, atomic_write(path) as temporary:
@@ -67,6 +69,8 @@ def test_an_error_of_writing_names_the_file(path):
     with pytest.raises(OSError, match="No space") as raised, atomic_write(path):
         raise OSError(errno.ENOSPC, "No space left on device")  # as a write to an open file says
     assert raised.value.filename == str(path)
+    with pytest.raises(OSError, match=r"file\.txt: encoder error -2"), atomic_write(path):
+        raise OSError("encoder error -2")  # as Pillow says
 
 
 def test_an_error_about_another_file_stays_as_it_is(path, tmp_path):

@@ -390,7 +390,7 @@ def test_bad_files_are_named(tokenizer, tmp_path):
             Tokenizer.load(path)
     state = {k: v.contiguous() for k, v in tokenizer.state_dict().items()}
     save_file(state, path)
-    with pytest.raises(ValueError, match="not a tokenizer file"):
+    with pytest.raises(ValueError, match="'format' is None, not 'madis-tokenizer-1'"):
         Tokenizer.load(path)
     tokenizer.config = replace(CONFIG, codes=(12, 9, 8))
     tokenizer.save(path)
