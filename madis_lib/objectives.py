@@ -93,6 +93,9 @@ def latent_loss(
 ) -> Tensor:
     """L_lat (§3.2): smooth L1 between predicted and true code vectors at masked signs.
 
+    The paper writes a norm, so a sum.  The mean over the masked positions of a *batch* is ours (and
+    the release's): unlike in L_tok, a sentence with many masked signs counts more.
+
     Args:
         predicted: H_p, ``3 x [B, L, code_dim]``.
         codebooks: ``3 x [K_p, code_dim]``.
@@ -116,7 +119,8 @@ def physical_loss(
     """L_phy (§3.2): smooth L1 between decoded and true motion in the frames of masked signs.
 
     The predicted latents of *every* real position are decoded, since a decoder looks at
-    neighbours; only the four frames of each masked position count.
+    neighbours; only the four frames of each masked position count.  As in :func:`latent_loss` a
+    mean over the batch stands where the paper writes a norm.
 
     Args:
         predicted: H_p, ``3 x [B, L, code_dim]``.
