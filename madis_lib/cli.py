@@ -31,7 +31,7 @@ def reproduce(
     notebooks: bool = True,
     fsdp: bool = False,
     protocol: ProtocolName = "paper",
-    only: tuple[str, ...] = (),
+    only: tuple[str, ...] | None = None,
     seeds: tuple[int, ...] | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -62,9 +62,11 @@ def reproduce(
     from madis_lib.reporting import reproduce as run
     from madis_lib.train import OutOfTimeError
 
-    if min(seeds or (0,)) < 0:
-        raise ValueError(f"--seeds are {seeds}: give whole numbers from 0")
-    if max_minutes is not None and max_minutes <= 0:
+    for name, given in (("only", only), ("seeds", seeds)):
+        if given == ():  # such as an empty variable of the shell
+            raise ValueError(f"--{name} has nothing behind it: give some, or leave it out")
+    only = only or ()
+    if max_minutes is not None and not max_minutes > 0:
         raise ValueError(f"--max-minutes is {max_minutes:g}: give a number above 0")
     if dry_run:
         for line in run.dry_run(preset, HOME, reports, data, protocol, only, seeds, force):
@@ -207,6 +209,7 @@ def report(
     reports: Path = Path("reports"),
     data: Path | None = None,
     protocol: ProtocolName = "paper",
+    seeds: tuple[int, ...] | None = None,
 ) -> None:
     """Build tables, figures and the page again from finished runs; nothing is trained.
 
@@ -215,10 +218,11 @@ def report(
         reports: where the report goes, in a folder named after the preset.
         data: as it was given to reproduce.
         protocol: as it was given to reproduce.
+        seeds: as they were given to reproduce.
     """
     from madis_lib.reporting import reproduce as run
 
-    page = run.rebuild(preset, HOME, reports, data, protocol)
+    page = run.rebuild(preset, HOME, reports, data, protocol, seeds)
     print(f"\nThe report: {page.resolve()}")
 
 
@@ -270,6 +274,7 @@ def study(
     systems: Annotated[Positional[tuple[Path, ...]], arg(help="a folder of npz per system")] = (),
     texts: Path | None = None,
     preset: str | None = None,
+    data: Path | None = None,
     corpus: str = "how2sign",
     out: Path = Path("study"),
     raters: int = 5,
@@ -285,6 +290,7 @@ def study(
         systems: NAME.npz per sentence, as generate writes it; the folder's name is the system's.
         texts: tab-separated, with columns name and text.
         preset: instead of folders, the truth, MaDiS and its bounds from finished runs.
+        data: as it was given to reproduce.
         corpus: of the preset: csl, phoenix or how2sign.
         out: a new folder.
         raters: how many pages.
@@ -298,6 +304,8 @@ def study(
 
     if (preset is None) == (not systems) or (preset is None) != (texts is not None):
         raise ValueError("give folders of systems with --texts FILE, or --preset NAME alone")
+    if data is not None and preset is None:
+        raise ValueError("--data goes with --preset: the one it was trained with")
     if preset is None:
         assert texts is not None
         material = study_kit.read_folders(systems, texts, language)
@@ -305,7 +313,7 @@ def study(
         from madis_lib import presets
         from madis_lib.experiments.suite import Suite
 
-        material = study_kit.from_suite(Suite(presets.get(preset), HOME), corpus)
+        material = study_kit.from_suite(Suite(presets.get(preset), HOME, data), corpus)
     question = study_kit.QUESTION if question is None else question
     key = study_kit.make(material, out, raters, items, views, question, seed)
     clips = len(next(iter(key.orders.values())))

@@ -50,6 +50,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 by :func:`atomic_write`."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def read_safetensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a file of ours; its metadata 'format' has to be ``kind``.
 

@@ -844,16 +844,13 @@ CLAIMS = (
     _better("table1.qwen3_above_mbart", "§4.1", "soke_qwen3", ["soke_mbart"],
             "SOKE gets slightly better when Qwen3 replaces mBART at the same size.",
             needs="real data"),
-    _claim("table1.mdlm_on_par_with_soke", "§4.1", "equivalence",
-           Close("table1", "mdlm", "soke_qwen3", _DTW, 0.05),
+    _claim("table1.mdlm_on_par_with_soke", "§4.1", "ratio",
+           Ratio("table1", "mdlm", "soke_qwen3", _DTW, high=1.05),  # the margin is ours
            "Without a dictionary, the plain masked diffusion baseline comes as close to the "
-           "truth as SOKE, which uses one."),
+           "truth as SOKE, which uses one: at most 5 % farther."),
     _better("table1.soke_above_earlier", "Table 1",
             "soke_mbart", ["prog_trans", "text2mesh", "t2s_gpt", "nsa", "s_motiongpt", "momask"],
             "SOKE has lower DTW errors than every earlier method.", columns=_DTW),
-    _better("table1.tokens_above_regression", "Table 1", "t2s_gpt", ["prog_trans", "text2mesh"],
-            "Systems that predict sign tokens have lower DTW errors than those that regress "
-            "poses.", columns=_DTW),
     _better("table1.mdlm_aligns_better_than_soke", "Table 1", "mdlm", ["soke_mbart", "soke_qwen3"],
             "The plain masked diffusion baseline is retrieved more often than SOKE.",
             columns=columns(metrics=["r1"])),
@@ -1047,10 +1044,10 @@ CLAIMS = (
            "tokenizer's own."),
 
     _better("fig9.lower_loss", "§4.2, Fig. 9", "utc", ["none"],
-            "At the same epoch, training loss is lower with UTC.",  # on other canvases: notebook 05
+            "At the end of equal trainings, the token loss is lower with UTC.",  # on other canvases
             columns=("csl.train_loss",), scope="CSL-Daily train"),
     _better("fig9.higher_validation", "§4.2, Fig. 9", "utc", ["none"],
-            "At the same epoch, validation SiBLEU is higher with UTC.",
+            "At the end of equal trainings, validation SiBLEU is higher with UTC.",
             columns=("csl.val_sibleu",), scope="CSL-Daily validation"),
 
     _claim("fig10.active_hand", "§4.2, Fig. 10", "qualitative",
@@ -1069,7 +1066,8 @@ CLAIMS = (
            scope="M = 100, k = 4"),
     _claim("eq5.reduction", "abstract, §3.3, Eq. 5", "derivation",
            Computed("utc.order_count(100, 4) / utc.order_count_utc(100, 4)", low=1e41),
-           "Temporal checkpoints cut the number of orders by more than 1e41.",
+           "Temporal checkpoints cut the number of orders by more than 1e41 (in whole groups of "
+           "four; Eq. 5 as printed, whose exponents are no whole numbers, gives 1.3e43).",
            scope="M = 100, k = 4"),
     _claim("eq4.closed_form", "§3.3, Eq. 4", "derivation",
            Computed("product of binomials / closed form, largest deviation from 1", low=0, high=0),

@@ -121,7 +121,7 @@ def _read(path: Path) -> dict | None:
     except (OSError, MemoryError):  # of the machine, not of the file: it may be read next time
         raise
     except Exception as error:  # noqa: BLE001 - damaged bytes can make any step fail in any way
-        aside = path.with_name(f"{path.name}.damaged")
+        aside = path.with_name(f".tmp-damaged-{path.name}")  # not among what a run has made
         path.replace(aside)
         logging.getLogger(__name__).warning(
             "%s is damaged (%s): starting this run anew; it is kept as %s", path, error, aside.name

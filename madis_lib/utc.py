@@ -196,6 +196,12 @@ def stage_sizes(
     return [b - a for a, b in pairwise(known)]
 
 
+def steps_for(num_tokens: int, tokens_per_step: int) -> int:
+    """As many steps as write on average at most k tokens each, the k of Eq. 4: M / k, rounded up."""
+    _check_counts(num_tokens, tokens_per_step)
+    return -(-num_tokens // tokens_per_step)
+
+
 def stage_schedule(
     num_tokens: int,
     steps: int,

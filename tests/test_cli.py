@@ -219,6 +219,13 @@ def test_training_on_a_full_disk(madis, suite, home, tmp_path, monkeypatch):
 def test_report_does_not_train(refused):
     says = (".madis/quick/corpus-", "not finished", "madis reproduce --preset quick")
     refused("report", says=says)
+    refused("report", "--seeds", "0", "7", says=("madis reproduce --preset quick --seeds 0 7",))
+
+
+@pytest.mark.parametrize("command", ["reproduce", "report"])
+@pytest.mark.parametrize("seeds", [(), ("0", "-1")])
+def test_wrong_seeds(refused, command, seeds):
+    refused(command, "--seeds", *seeds, says=("seeds of rows", "give whole numbers from 0"))
 
 
 def test_report_says_which_run_is_missing(refused, suite, home, tmp_path, monkeypatch):
@@ -280,6 +287,8 @@ def test_annotations_become_corpora_that_check(madis, tmp_path):
     checked = madis("check-data", "made")
     assert checked.code == 0 and checked.out.startswith("made: ok"), checked.out
     assert [s.text for s in layouts.read(tmp_path / "made", "phoenix", "val")] == [ROWS[1]["text"]]
+    answer = madis("reproduce", "--data", "made", "--no-notebooks")
+    assert answer.code == 2 and "made: phoenix test: holds no clip; " in answer.err, answer.err
 
 
 @pytest.mark.parametrize(
@@ -400,6 +409,8 @@ def test_nothing_to_check(refused, madis, tmp_path):
 def test_a_study_that_cannot_be_made(refused, tmp_path):
     refused("study", says=("--texts", "--preset"))
     refused("study", "--preset", "quick", "--texts", "t.tsv", says=("--preset",))
+    refused("study", "nowhere", "--texts", "t.tsv", "--data", "d", says=("goes with --preset",))
+    refused("study", "--preset", "quick", "--data", "nowhere", says=("nowhere",))
     refused("study", "nowhere", "--texts", "t.tsv", says=("nowhere", "no such folder"))
     (tmp_path / "system").mkdir()
     refused("study", "system", "--texts", "t.tsv", says=("t.tsv", "no such file"))
@@ -473,6 +484,19 @@ def test_control_c_in_the_middle_of_work(tmp_path):
     last = said.replace("\r", "\n").strip().splitlines()[-1]
     assert last == "madis: stopped; run the same command again to go on"
     assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--only", "--force"), ("--only has nothing behind it",)),
+        (("--seeds", "--dry-run"), ("--seeds has nothing behind it",)),
+        (("--max-minutes", "nan"), ("--max-minutes is nan",)),
+        (("--max-minutes", "-1"), ("--max-minutes is -1",)),
+    ],
+)
+def test_a_reproduction_that_cannot_be_meant(refused, arguments, says):
+    refused("reproduce", *arguments, says=says)
 
 
 def test_debugging_shows_where_an_error_comes_from(madis, monkeypatch):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from madis_lib import files
-from madis_lib.files import atomic_write, check_writable
+from madis_lib.files import atomic_write, check_writable, write_text
 
 
 @pytest.fixture
@@ -48,6 +48,11 @@ def test_what_was_written_is_there_and_nothing_else(path):
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"] and path.read_text() == "new"
+
+
+def test_text_is_written_as_utf_8(path):
+    write_text(path, "手话 ✓\n")
+    assert path.read_bytes() == "手话 ✓\n".encode()
 
 
 @pytest.mark.parametrize(

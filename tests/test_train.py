@@ -110,7 +110,7 @@ def test_a_damaged_checkpoint_is_said_and_the_run_starts_anew(tmp_path, caplog):
     (tmp_path / "b.pt").write_bytes(half)
     again, _ = run(tmp_path / "b.pt")
     assert all((expected[k] == again[k]).all() for k in expected)
-    assert "damaged" in caplog.text and (tmp_path / "b.pt.damaged").read_bytes() == half
+    assert "damaged" in caplog.text and (tmp_path / ".tmp-damaged-b.pt").read_bytes() == half
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()])

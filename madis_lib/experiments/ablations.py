@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from madis_lib import body as bodies
 from madis_lib import paper, presets
 from madis_lib.experiments import embedding, gates, protocols, reconstruction
 from madis_lib.experiments.evaluate import Reference, score
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.presets import TrainConfig
 from madis_lib.train import one_thread
@@ -265,28 +266,19 @@ def reference(suite: Suite, corpus: str) -> Reference:
 
 def by_seed(suite: Suite, find: Callable[[Suite, int], Run]) -> dict[int, Run]:
     """What ``find(world, seed)`` finds for each seed of the rows: those runs that are there."""
-    inside, found = world(suite), {}
     if not suite.protocol.claims:  # a release's protocol has no rows
         return {}
-    with inside.store.only_finding():
-        for seed in inside.preset.seeds:
-            try:
-                found[seed] = find(inside, seed)
-            except UnfinishedRunError:
-                continue
-    return found
+    inside = world(suite)
+    return inside.store.finished(inside.row_seeds, partial(find, inside))
 
 
 def finished(suite: Suite, ablation: Ablation) -> dict[str, dict[int, Run]]:
     """The runs of every row by seed: of the seeds with which all rows are finished."""
     inside = world(suite)
-    found: dict[str, dict[int, Run]] = {row.key: {} for row in ablation.rows}
-    with inside.store.only_finding():
-        for seed in inside.preset.seeds:
-            try:
-                runs = {row.key: measured(inside, row, seed) for row in ablation.rows}
-            except UnfinishedRunError:
-                continue
-            for key, run in runs.items():
-                found[key][seed] = run
-    return {key: runs for key, runs in found.items() if runs}
+    found = inside.store.finished(
+        inside.row_seeds,
+        lambda seed: {row.key: measured(inside, row, seed) for row in ablation.rows},
+    )
+    if not found:
+        return {}
+    return {row.key: {s: runs[row.key] for s, runs in found.items()} for row in ablation.rows}

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from madis_lib import metrics
+from madis_lib import metrics, presets
 from madis_lib.experiments import evaluate
+from madis_lib.experiments.store import Run
+from madis_lib.experiments.verdicts import MIN_SEEDS
 
 # Columns of Fig. 6 and 9 that average body and hands.
 AVERAGES = {m: (f"{m}_body", f"{m}_hands") for m in ("dtw", "sibleu")}
@@ -32,6 +34,24 @@ def sentence_estimate(
     by_seed = np.tensordot(by_row, statistic(values, axis=-1), 1)
     resampled = np.tensordot(by_row, statistic(values[..., drawn], axis=-1), 1)
     return metrics.nested_estimate(by_seed, resampled.T, n)
+
+
+def is_judged(difference: metrics.Estimate, preset: str) -> bool:
+    """Whether it may be said which of two rows is better: not with fewer than :data:`MIN_SEEDS` seeds,
+    which do not tell the luck of a training, and not at smoke size.
+    """
+    return len(difference.by_seed) >= MIN_SEEDS and not presets.is_smoke(preset)
+
+
+def is_better(difference: metrics.Estimate, metric: str, preset: str) -> bool | None:
+    """Whether a row is better than another, by the 95 % interval of its score minus the other's.
+
+    None where zero is inside, or where that is not to be judged.
+    """
+    if not is_judged(difference, preset):
+        return None
+    low, high = sorted(evaluate.METRICS[metric].better * end for end in difference.interval()[1:])
+    return True if low > 0 else False if high < 0 else None
 
 
 class ScoredRows:
@@ -64,6 +84,14 @@ class ScoredRows:
         drawn = np.random.default_rng(0).integers(self.sentences, size=(resamples, self.sentences))
         self._chosen = np.concatenate([among[None], among[drawn]])
         self._cache: dict[tuple[str, int, str], np.ndarray] = {}
+
+    @classmethod
+    def of(
+        cls, runs: Mapping[str, Mapping[int, Run]], among: np.ndarray | None = None
+    ) -> ScoredRows:
+        """Rows by what their runs hold as ``scores``: row, then seed, to run."""
+        scores = {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
+        return cls(scores, among=among)
 
     def contrast(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
         """Sum over rows of weight times score; None where a row or its metric was not measured.

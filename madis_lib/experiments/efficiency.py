@@ -11,8 +11,9 @@ Where they are large enough to learn, all are rows of Table 1: trained for equal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from madis_lib import metrics, presets
 from madis_lib.experiments import ablations, bidirectional, rivals, sweep
 from madis_lib.experiments.contrasts import sentence_estimate
 from madis_lib.experiments.evaluate import SYSTEM
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 
 # Rows of the paper's Fig. 6 as (system, tokens a step); SOKE on the backbone that MaDiS has.
@@ -57,7 +58,7 @@ def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
     if presets.is_smoke(suite.preset.name):
         paces = tuple(k for system, k in ROWS.values() if system == SYSTEM)
         return _madis(suite, corpus, paces, paces[2:], (0.5,))
-    seed = suite.preset.seeds[0]
+    seed = suite.row_seeds[0]
     madis, mdlm = (rivals.masked(suite, key, corpus, seed) for key in ("madis", MDLM))
     paces = sweep.TOKENS_PER_STEP
     printed = [k for system, k in ROWS.values() if system == SYSTEM]
@@ -108,25 +109,12 @@ def swept(suite: Suite, corpus: str) -> Run:
 
 def finished_sweeps(suite: Suite) -> dict[str, Run]:
     """Sweeps that are done, by corpus; nothing is made."""
-    return _finished(suite, swept, corpora(suite))
+    return suite.store.finished(corpora(suite), partial(swept, suite))
 
 
 def finished_attention(suite: Suite) -> dict[str, Run]:
     """Runs of :func:`bidirectional.future_attention` that are done, by corpus; nothing is made."""
-    return _finished(suite, bidirectional.future_attention, suite.corpora)
-
-
-def _finished(
-    suite: Suite, find: Callable[[Suite, str], Run], among: Sequence[str]
-) -> dict[str, Run]:
-    found = {}
-    with suite.store.only_finding():
-        for corpus in among:
-            try:
-                found[corpus] = find(suite, corpus)
-            except UnfinishedRunError:
-                continue
-    return found
+    return suite.store.finished(suite.corpora, partial(bidirectional.future_attention, suite))
 
 
 def point(run: Run, row: str) -> dict[str, Any] | None:

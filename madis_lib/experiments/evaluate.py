@@ -17,6 +17,8 @@ from madis_lib.release.siclip import POOL  # MaDiS §4 names no gallery
 
 Streams = tuple[Sequence[int], ...]
 SYSTEM = "MaDiS"  # beside its bounds, in scores and tables
+FLOORS = MEAN_POSE, RANDOM_CLIP, SHUFFLED_TEXT = "mean pose", "random clip", "shuffled text"
+CEILING = "tokenizer round trip"  # knows all of the sentence, the floors nothing
 BODY_JOINTS = range(1, 13)  # the pelvis only aligns
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from madis_lib.experiments import (
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.contrasts import AVERAGES, ScoredRows, sentence_estimate
 from madis_lib.experiments.evaluate import SYSTEM
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 
 
@@ -66,12 +66,11 @@ class Measured:
 
     def _best_back_translation(self) -> float | None:
         """BLEU-4 of the truth, in the corpus where it is highest."""
-        try:
-            with self.suite.store.only_finding():
-                runs = [back_translation.evaluated(self.suite, c) for c in self.suite.corpora]
-        except UnfinishedRunError:
-            return None
-        return max(back_translation.bleu(run, back_translation.TRUTH).estimate for run in runs)
+        runs = self.suite.store.look_for(
+            lambda: [back_translation.evaluated(self.suite, c) for c in self.suite.corpora]
+        )
+        truths = [back_translation.bleu(run, back_translation.TRUTH) for run in runs or ()]
+        return max((of.estimate for of in truths), default=None)
 
     def contrast(
         self, artefact: str, weights: Mapping[str, float], column: str
@@ -120,12 +119,10 @@ class Measured:
         if artefact == "table1":
             if runs := rivals.finished(ablations.world(self.suite), corpus):
                 return _rows_of(runs)
-            with self.suite.store.only_finding():
-                try:
-                    found = self.suite.evaluated(corpus).result["scores"][SYSTEM]
-                except (UnfinishedRunError, KeyError):
-                    return None
-            return ScoredRows({"madis": {self.suite.seed: found}})
+            run = self.suite.store.look_for(partial(self.suite.evaluated, corpus))
+            if run is None:
+                return None
+            return ScoredRows({"madis": {self.suite.seed: run.result["scores"][SYSTEM]}})
         if artefact == "fig6":
             run = self._sweeps.get(corpus)
             return None if run is None else ScoredRows(efficiency.scores(run, self.suite.seed))
@@ -138,14 +135,10 @@ class Measured:
         self, weights: Mapping[str, float], corpus: str, metric: str
     ) -> metrics.Estimate | None:
         """Of true signing, sign to text among the whole test set; one training a rung."""
-        try:
-            with self.suite.store.only_finding():
-                hits = {
-                    r: _hits(embedding.retrieved(self.suite, corpus, r), metric) for r in weights
-                }
-        except UnfinishedRunError:
-            return None
-        return sentence_estimate(list(weights.values()), [hits[row] for row in weights])
+        hits = self.suite.store.look_for(
+            lambda: [_hits(embedding.retrieved(self.suite, corpus, r), metric) for r in weights]
+        )
+        return None if hits is None else sentence_estimate(list(weights.values()), hits)
 
     def _curve(self, weights: Mapping[str, float], metric: str) -> metrics.Estimate | None:
         """At the last update of both trainings, seed by seed; sentences are not resampled."""
@@ -154,7 +147,7 @@ class Measured:
         if not seeds:
             return None
         parts = {
-            "train_loss": ("loss",),
+            "train_loss": ("sign",),
             "val_sibleu": tuple(f"val {m}" for m in AVERAGES["sibleu"]),
         }
         by_seed = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from madis_lib.experiments import ablations, utc_map
 from madis_lib.experiments.contrasts import ScoredRows
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 
 PACES = (1, 4, 9)  # tokens a step
@@ -67,8 +67,4 @@ def _of_rows(suite: Suite, row: str, pace: int, rule: str) -> dict[int, Run]:
 def _of_headline(suite: Suite, pace: int, rule: str) -> dict[int, Run]:
     if not suite.protocol.claims:
         return {}
-    with suite.store.only_finding():
-        try:
-            return {suite.preset.seeds[0]: headline(suite, pace, rule)}
-        except UnfinishedRunError:
-            return {}
+    return suite.store.finished(suite.preset.seeds[:1], lambda _: headline(suite, pace, rule))

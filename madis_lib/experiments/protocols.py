@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from madis_lib import metrics, objectives, sampler
+from madis_lib import metrics, objectives, sampler, utc
 from madis_lib.model import MaDiS
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.presets import Method
@@ -83,7 +83,7 @@ def sign_with_exact_pivots(system: ReleasedMaDiS, sentences: Sequence[str]) -> l
     """The paper's sampler (§3.3) on released weights, four tokens a step."""
     model = system.model
     ids, valid = (x.to(model.embed.weight.device) for x in system.text.encode(sentences))
-    out = sampler.generate(model, ids, valid, model.config.max_tokens // 4)
+    out = sampler.generate(model, ids, valid, utc.steps_for(model.config.max_tokens, 4))
     codes, lengths = out.codes.cpu(), out.lengths.cpu()
     with torch.no_grad():
         motion = system.tokenizer.decode(codes, lengths)

@@ -7,9 +7,11 @@ the artefacts it is for; what an artefact needs in all is found by following ``n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -29,13 +31,13 @@ from madis_lib.experiments import (
 )
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.evaluate import SYSTEM
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
 
 # MaDiS at the preset's full size and its bounds, and the pictures that are drawn of it.
 HEADLINE = ("headline", "fig1", "fig2", "fig3", "fig4")
-KNOWN = (*HEADLINE, *paper.ARTEFACTS, "fig5", "fig10", "order", "table1_long", "utc_map")
+AS_LONG = "as long as the headline"  # in titles of rows of Table 1, in the place of a seed
 
 
 @dataclass(frozen=True)
@@ -52,33 +54,29 @@ class Step:
     part_of: str = ""  # title of the step that only needs this one to be made itself
 
 
-def steps(suite: Suite, seeds: Collection[int] | None = None) -> list[Step]:
-    """Every run of a report, each after those it needs.
-
-    Args:
-        seeds: of the rows of ablations; None: those of the preset.
-    """
+def steps(suite: Suite) -> list[Step]:
+    """Every run of a report, each after those it needs."""
     return [
-        *_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite, seeds),
-        *_rivals(suite, seeds), *_efficiency(suite, seeds), *_utc_map(suite, seeds),
-        *_order(suite),
+        *_headline(suite), *_judges(suite), *_scores(suite), *_ablations(suite), *_rivals(suite),
+        *_efficiency(suite), *_utc_map(suite), *_order(suite),
     ]  # fmt: skip
 
 
-def chosen(
-    suite: Suite,
-    only: Collection[str],
-    seeds: Collection[int] | None = None,
-    done: Collection[str] = (),
-) -> list[Step]:
-    """The steps that some artefacts need; ValueError names those there are.
+def chosen(suite: Suite, only: Collection[str], done: Collection[str] = ()) -> list[Step]:
+    """The steps that some artefacts need; ValueError names those that have steps here.
 
     What only steps that are ``done`` need, by title, is not among them.
     """
-    wrong = [name for name in only if name not in KNOWN]
-    if wrong:
-        raise ValueError(f"no artefact {wrong[0]!r}: choose from {', '.join(sorted(KNOWN))}")
-    everything = {step.title: step for step in steps(suite, seeds)}
+    everything = {step.title: step for step in steps(suite)}
+    served = {artefact for step in everything.values() for artefact in step.serves}
+    for name in only:
+        if name == "fig7a":
+            raise ValueError("signers rate 'fig7a': make their pages with madis study")
+        if name not in served:
+            raise ValueError(
+                f"no runs of {name!r} with preset {suite.preset.name!r}: "
+                f"choose from {', '.join(sorted(served))}"
+            )
     wanted: set[str] = set()
     open_ = [t for t, step in everything.items() if set(step.serves) & set(only)]
     while open_:
@@ -90,14 +88,11 @@ def chosen(
 
 
 def titles(suite: Suite) -> dict[str, str]:
-    """Titles of the finished steps, by the keys of their runs."""
+    """Titles of the steps by the keys of their runs, finished or not."""
     found: dict[str, str] = {}
-    with suite.store.only_finding():
-        for step in steps(suite):
-            try:
-                found.setdefault(step.find().key, step.title)
-            except UnfinishedRunError:
-                continue
+    for step in steps(suite.named):
+        with suppress(FileNotFoundError):  # of what another run must be made for to be named
+            found.setdefault(step.find().key, step.title)
     return found
 
 
@@ -174,23 +169,22 @@ def _scores(suite: Suite) -> list[Step]:
     return found
 
 
-def _efficiency(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
+def _efficiency(suite: Suite) -> list[Step]:
     """Quality against speed, and how far the headline's attention looks ahead."""
     if not suite.protocol.claims:
         return []
     names = {c: suite.corpus_name(c) for c in suite.corpora}
     world, found = ablations.world(suite), []
-    first = world.preset.seeds[0]
-    if seeds is None or first in seeds:
-        rows = [r for r in rivals.rows(world) if not r.place and r.key != "s_motiongpt"]
-        for c in efficiency.corpora(suite):
-            needs = tuple(_row_of_table_1(r, names[c], first) for r in rows)
-            if presets.is_smoke(world.preset.name):
-                needs = (f"fine-tuning, {names[c]}",)
-            found.append(
-                Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c),
-                     _told_sweep, needs, ("fig6",), True, True)
-            )  # fmt: skip
+    first = f"seed {world.row_seeds[0]}"
+    rows = [r for r in rivals.rows(world) if not r.place and r.key != "s_motiongpt"]
+    for c in efficiency.corpora(suite):
+        needs = tuple(_row_of_table_1(r, names[c], first) for r in rows)
+        if presets.is_smoke(world.preset.name):
+            needs = (f"fine-tuning, {names[c]}",)
+        found.append(
+            Step(f"Fig. 6, tokens a step, {names[c]}", partial(efficiency.swept, suite, c),
+                 _told_sweep, needs, ("fig6",), True, True)
+        )  # fmt: skip
     return found + [
         Step(f"Fig. 7c, attention, {name}", partial(bidirectional.future_attention, suite, c),
              _told_attention, (f"fine-tuning, {name}",), ("fig7c",), True, True)
@@ -198,11 +192,11 @@ def _efficiency(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     ]  # fmt: skip
 
 
-def _row_of_table_1(row: rivals.Row, corpus_name: str, seed: int) -> str:
-    return f"Table 1, {row.label}, {corpus_name}, seed {seed}"
+def _row_of_table_1(row: rivals.Row, corpus_name: str, which: str) -> str:
+    return f"Table 1, {row.label}, {corpus_name}, {which}"
 
 
-def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
+def _ablations(suite: Suite) -> list[Step]:
     """Rows of Tables 2-4 and of the alpha study, Fig. 8's errors, Fig. 9's curves, seed by seed."""
     if not suite.protocol.claims:
         return []
@@ -218,7 +212,7 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
             or step.title in ("corpus", "tokens", _siclip(embedding.BEST))
         ]  # fmt: skip
     tokens, judge = "tokens" + of, _siclip(embedding.BEST) + of
-    for seed in world.preset.seeds if seeds is None else seeds:
+    for seed in world.row_seeds:
         start = f"pretraining of the rows, seed {seed}"
         found.append(
             Step(start, partial(ablations.pretrained, world, seed), _told_training, (tokens,),
@@ -251,8 +245,9 @@ def _ablations(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     return found
 
 
-def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
-    """The rows of Table 1 and their bounds, in the world of the ablations.
+def _rivals(suite: Suite) -> list[Step]:
+    """The rows of Table 1 in the world of the ablations, a sentence that two of them sign, and the
+    paper's rows as long as the headline, with S-MotionGPT without chance.
 
     The ablations' corpus has all seeds, so that the paper's orderings can be judged; the others have
     the first alone: each would cost as much again, and no verdict needs fewer than five.
@@ -260,86 +255,75 @@ def _rivals(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
     if not suite.protocol.claims:
         return []
     world, mine = ablations.world(suite), ablations.corpus_of(suite)
-    of = "" if world is suite else " of the rows"
-    tokens, judge = "tokens" + of, _siclip(embedding.BEST) + of
-    every = tuple(world.preset.seeds if seeds is None else seeds)
-    whole = "whole-body tokenizer" + of
+    rows, first = rivals.rows(world), world.row_seeds[0]
+    seeds = {c: world.row_seeds if c == mine else (first,) for c in rivals.corpora(world)}
+    found = _table_1(world, rows, seeds, "" if world is suite else " of the rows")
+    pair = [rivals.ROWS[key] for key in side_by_side.SYSTEMS]
+    if all(row in rows for row in pair):
+        for corpus in seeds:
+            name = suite.corpus_name(corpus)
+            needs = tuple(_row_of_table_1(row, name, f"seed {first}") for row in pair)
+            find = partial(side_by_side.signed, world, corpus, first)
+            found.append(
+                Step(f"Fig. 5, {name}", find, _told_sentence, needs, ("fig5",), True, True)
+            )  # fmt: skip
+    if world is suite:
+        return found
+    long = [row for row in rivals.rows(suite) if not row.place or row.weights]
+    return found + _table_1(suite, long, {mine: suite.row_seeds[:1]}, long=True)
+
+
+def _table_1(
+    world: Suite,
+    rows: Collection[rivals.Row],
+    seeds: Mapping[str, Collection[int]],
+    of: str = "",
+    long: bool = False,
+) -> list[Step]:
+    """Rows of Table 1 and their bounds.
+
+    Args:
+        seeds: by corpus; the ablations' corpus has them all.
+        of: behind the titles of the world's corpus, tokens and judge.
+        long: rows as long as the headline, whose models are MaDiS there.
+    """
+    tokens, judge, whole = "tokens" + of, _siclip(embedding.BEST) + of, "whole-body tokenizer" + of
+    serves, mine = ("table1_long" if long else "table1",), ablations.corpus_of(world)
     found = [
         Step(whole, partial(rivals.whole_body_tokenizer, world), _told_training,
-             ("corpus" + of, ), row=True)
+             ("corpus" + of,), row=True)
     ]  # fmt: skip
-    for corpus in rivals.corpora(world):
-        name = suite.corpus_name(corpus)
+    for corpus, chosen in seeds.items():
+        name = world.corpus_name(corpus)
+        title = f"Table 1, bounds, {name}" + (f", {AS_LONG}" if long else "")
         found.append(
-            Step(f"Table 1, bounds, {name}", partial(rivals.bounds, world, corpus), _told_bounds,
-                 (tokens, judge), ("table1",), True, True)
+            Step(title, partial(rivals.bounds, world, corpus), _told_bounds, (tokens, judge),
+                 serves, True, True)
         )  # fmt: skip
-        for seed in every if corpus == mine else every[:1]:
-            for row in rivals.rows(world):
-                title, needs = f"Table 1, {row.label}", [tokens, judge]
-                if row.key == "madis":
-                    method = ablations.title(ablations.FULL, ())
-                    trained = corpus == mine  # for the ablations too
-                    needs.append(f"{method if trained else 'pretraining of the rows'}, seed {seed}")
-                elif row.weights:
-                    needs.append(_row_of_table_1(rivals.ROWS[row.weights], name, seed))
-                elif row.key not in rivals.MASKED:
-                    start = f"{title}, all corpora, seed {seed}"
-                    needs += [start] if row.stack else [start, whole]
-                    if corpus == mine:
-                        before = (tokens,) if row.stack else (tokens, whole)
-                        found.append(
-                            Step(start, partial(rivals.pretrained, world, row.key, seed),
-                                 _told_training, before, row=True)
-                        )  # fmt: skip
-                find = partial(rivals.measured, world, row.key, corpus, seed)
-                found.append(
-                    Step(_row_of_table_1(row, name, seed), find, _told_row, tuple(needs),
-                         ("table1",), True, True)
-                )  # fmt: skip
-        pair = [rivals.ROWS[key] for key in side_by_side.SYSTEMS]
-        first = world.preset.seeds[0]
-        if first in every and all(row in rivals.rows(world) for row in pair):
-            find = partial(side_by_side.signed, world, corpus, first)
-            needs = [_row_of_table_1(row, name, first) for row in pair]
+        for seed, row in product(chosen, rows):
+            which, needs = AS_LONG if long else f"seed {seed}", [tokens, judge]
+            if row.key == "madis" and long:
+                needs.append(f"fine-tuning, {name}")
+            elif row.key == "madis" and corpus == mine:  # a row of the ablations too
+                needs.append(f"{ablations.title(ablations.FULL, ())}, {which}")
+            elif row.key == "madis":
+                needs.append(f"pretraining of the rows, {which}")
+            elif row.weights:
+                needs.append(_row_of_table_1(rivals.ROWS[row.weights], name, which))
+            elif row.key not in rivals.MASKED:
+                start = _row_of_table_1(row, "all corpora", which)
+                before = (tokens,) if row.stack else (tokens, whole)
+                needs += [start, *before[1:]]
+                if corpus == mine:
+                    found.append(
+                        Step(start, partial(rivals.pretrained, world, row.key, seed),
+                             _told_training, before, row=True)
+                    )  # fmt: skip
+            find = partial(rivals.measured, world, row.key, corpus, seed)
             found.append(
-                Step(f"Fig. 5, {name}", find, _told_sentence, tuple(needs), ("fig5",), True, True)
+                Step(_row_of_table_1(row, name, which), find, _told_row, tuple(needs), serves,
+                     True, True)
             )  # fmt: skip
-    return found + (_rivals_as_long(suite, mine) if world is not suite else [])
-
-
-def _rivals_as_long(suite: Suite, corpus: str) -> list[Step]:
-    """The paper's rows of Table 1 at the headline's size, with its number of updates, and S-MotionGPT
-    without chance.
-    """
-    name, seed, judge = suite.corpus_name(corpus), suite.preset.seeds[0], _siclip(embedding.BEST)
-    long, serves, whole = ", as long as the headline", ("table1_long",), "whole-body tokenizer"
-
-    def title(row: rivals.Row) -> str:
-        return f"Table 1, {row.label}, {name}{long}"
-
-    found = [
-        Step(whole, partial(rivals.whole_body_tokenizer, suite), _told_training, ("corpus",), row=True),
-        Step(f"Table 1, bounds, {name}{long}", partial(rivals.bounds, suite, corpus), _told_bounds,
-             ("tokens", judge), serves, True, True),
-    ]  # fmt: skip
-    for row in rivals.rows(suite):
-        if row.place and not row.weights:
-            continue
-        needs = ["tokens", judge]
-        if row.key == "madis":
-            needs.append(f"fine-tuning, {name}")
-        elif row.weights:
-            needs.append(title(rivals.ROWS[row.weights]))
-        elif row.key not in rivals.MASKED:
-            start = f"Table 1, {row.label}, all corpora{long}"
-            found.append(
-                Step(start, partial(rivals.pretrained, suite, row.key, seed), _told_training,
-                     ("tokens",) if row.stack else ("tokens", whole), row=True)
-            )  # fmt: skip
-            needs.append(start)
-        find = partial(rivals.measured, suite, row.key, corpus, seed)
-        found.append(Step(title(row), find, _told_row, tuple(needs), serves, True, True))
     return found
 
 
@@ -353,14 +337,14 @@ def _told_bounds(run: Run) -> str:
     return f"{len(scores)} bounds of {len(next(iter(scores.values()))['dtw_body'])} sentences"
 
 
-def _utc_map(suite: Suite, seeds: Collection[int] | None) -> list[Step]:
+def _utc_map(suite: Suite) -> list[Step]:
     """Table 3's first and fourth row under other conditions, where rows are large enough to learn."""
     smoke = presets.is_smoke(suite.preset.name)
     if smoke or not suite.protocol.claims:
         return []
     world, found = ablations.world(suite), []
     of = "" if world is suite else " of the rows"
-    for seed in world.preset.seeds if seeds is None else seeds:
+    for seed in world.row_seeds:
         start = f"pretraining of the rows, seed {seed}"
         for condition in utc_map.CONDITIONS:
             if condition is utc_map.USUAL:  # is Table 3

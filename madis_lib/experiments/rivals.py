@@ -30,7 +30,7 @@ from madis_lib.data import text as text_data
 from madis_lib.experiments import ablations, embedding
 from madis_lib.experiments.ablations import OURS, corpus_of
 from madis_lib.experiments.evaluate import bleu_counts, score
-from madis_lib.experiments.store import CHECKPOINT, Run, UnfinishedRunError
+from madis_lib.experiments.store import CHECKPOINT, Run
 from madis_lib.experiments.suite import Suite, encode
 from madis_lib.experiments.sweep import Contestant, Sign
 from madis_lib.systems import dictionary, madis, motion_gpt, soke
@@ -269,6 +269,7 @@ def measured(suite: Suite, key: str, corpus: str, seed: int) -> Run:
     }  # fmt: skip
     if ROWS[key].weights:  # what tells it from the row whose they are
         config["row"] = key
+    config |= suite.pace_key()
 
     def work(_: Path) -> dict[str, Any]:
         made, reference = system(suite, key, corpus, seed), ablations.reference(suite, corpus)
@@ -335,11 +336,7 @@ def bounds(suite: Suite, corpus: str) -> Run:
 
 def finished_bounds(world: Suite, corpus: str) -> Run | None:
     """The bounds of the rows' test sentences, where they are finished."""
-    with world.store.only_finding():
-        try:
-            return bounds(world, corpus)
-        except UnfinishedRunError:
-            return None
+    return world.store.look_for(partial(bounds, world, corpus))
 
 
 def finished(world: Suite, corpus: str) -> dict[str, dict[int, Run]]:
@@ -348,14 +345,10 @@ def finished(world: Suite, corpus: str) -> dict[str, dict[int, Run]]:
     Args:
         world: that of the ablations, or the suite itself for rows as long as the headline.
     """
-    found: dict[str, dict[int, Run]] = {row.key: {} for row in rows(world)}
-    with world.store.only_finding():
-        for key, runs in found.items():
-            for seed in world.preset.seeds:
-                try:
-                    runs[seed] = measured(world, key, corpus, seed)
-                except UnfinishedRunError:
-                    continue
+    found = {
+        row.key: world.store.finished(world.row_seeds, partial(measured, world, row.key, corpus))
+        for row in rows(world)
+    }
     return {key: runs for key, runs in found.items() if runs}
 
 

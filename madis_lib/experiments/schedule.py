@@ -35,7 +35,6 @@ class Planned:
 def plan(
     suite: Suite,
     only: Collection[str] = (),
-    seeds: Collection[int] | None = None,
     elsewhere: Mapping[str, float] | None = None,
     force: bool = False,
 ) -> list[Planned]:
@@ -43,16 +42,15 @@ def plan(
 
     Args:
         only: artefacts; none: all.
-        seeds: of the rows of ablations; None: the preset's.
         elsewhere: seconds of runs by the title of their step, where they are known so well; of others
             what runs of the same name took here.
         force: as if what is asked for were not there.
 
     Raises:
-        ValueError: an artefact there is not.
+        ValueError: an artefact that has no runs here.
     """
     found = {}
-    pairs = zip(registry.steps(suite, seeds), registry.steps(suite.named, seeds), strict=True)
+    pairs = zip(registry.steps(suite), registry.steps(suite.named), strict=True)
     for step, named in pairs:
         try:
             run = named.find()
@@ -70,9 +68,7 @@ def plan(
     # the same steps, whatever one of them finds, and make a step's parts within it
     alone = suite.store.world.size == 1
     finished = {title for title, p in found.items() if p.done and alone}
-    chosen = (
-        registry.chosen(suite, only, seeds, finished) if only else [p.step for p in found.values()]
-    )
+    chosen = registry.chosen(suite, only, finished) if only else [p.step for p in found.values()]
     return [
         found[step.title] for step in chosen
         if not step.part_of

@@ -16,7 +16,7 @@ from madis_lib import metrics
 from madis_lib.body import Body
 from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.evaluate import BODY_JOINTS, landmarks, median_index
-from madis_lib.experiments.store import Run, UnfinishedRunError
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
 from madis_lib.train import on_device
@@ -92,11 +92,7 @@ def signed(suite: Suite, corpus: str, seed: int) -> Run:
 
 def finished(suite: Suite) -> dict[str, dict[str, Any]]:
     """By corpus the result of :func:`signed` with the first seed of the rows, where it is there."""
-    world, found = ablations.world(suite), {}
-    with world.store.only_finding():
-        for corpus in rivals.corpora(suite):
-            try:
-                found[corpus] = signed(world, corpus, world.preset.seeds[0]).result
-            except UnfinishedRunError:
-                continue
-    return found
+    world = ablations.world(suite)
+    return world.store.finished(
+        rivals.corpora(suite), lambda corpus: signed(world, corpus, world.row_seeds[0]).result
+    )

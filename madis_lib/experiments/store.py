@@ -17,13 +17,14 @@ import json
 import logging
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -35,6 +36,8 @@ MADE, RESULT, CHECKPOINT = "made.json", "result.json", "checkpoint.pt"
 OWN_FILES = (MADE, RESULT, CHECKPOINT, "config.json", ".lock")
 FEW = 50  # files of a run that are remembered one by one; a corpus has thousands
 log = logging.getLogger(__name__)
+Found = TypeVar("Found")
+Key = TypeVar("Key", bound=Hashable)
 # Raised when a change alters results of earlier runs.
 VERSIONS = {
     "signworld": 1, "tokenizer": 1, "model": 1, "siclip": 1, "sampler": 2, "metrics": 2,
@@ -119,11 +122,24 @@ class Store:
     @contextmanager
     def only_finding(self) -> Iterator[None]:
         """Within, a run that is not finished is an UnfinishedRunError; nothing is made."""
-        self._may["work"] = False
+        before, self._may["work"] = self._may["work"], False
         try:
             yield
         finally:
-            self._may["work"] = True
+            self._may["work"] = before
+
+    def look_for(self, find: Callable[[], Found]) -> Found | None:
+        """What ``find`` returns; None where a run that it asks for is not finished."""
+        with self.only_finding():
+            try:
+                return find()
+            except UnfinishedRunError:
+                return None
+
+    def finished(self, among: Iterable[Key], find: Callable[[Key], Found]) -> dict[Key, Found]:
+        """What ``find`` returns by key, where all that it asks for is finished; nothing is made."""
+        found = {key: self.look_for(partial(find, key)) for key in among}
+        return {key: of for key, of in found.items() if of is not None}
 
     def run(
         self,
@@ -243,7 +259,8 @@ class Store:
 
     def expected_seconds(self, name: str) -> float | None:
         """What finished runs of this name took here (median); None when there is none."""
-        made = (_read(path) or {} for path in self.root.glob(f"{name}-*/{MADE}"))
+        folders = f"{name}-{16 * '[0-9a-f]'}"  # and not those of name-whole
+        made = (_read(path) or {} for path in self.root.glob(f"{folders}/{MADE}"))
         took = [m["seconds"] for m in made if "seconds" in m and not m.get("resumed")]
         return median(took) if took else None
 

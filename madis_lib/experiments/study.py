@@ -128,7 +128,7 @@ def _read(path: Path, schema: str) -> dict[str, Any]:
     """A JSON object of one of the two schemas; ValueError names file and field."""
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or hostile
         raise ValueError(f"{path}: not JSON ({error}); export it again") from None
     if not isinstance(found, dict) or found.get("schema") != schema:
         raise ValueError(f"{path}: field 'schema' is not {schema!r}; is this the right file?")
@@ -301,7 +301,8 @@ def resampled(
     ``statistic`` takes rater and sentence indices.  A draw picks raters and, apart from them,
     sentences, both with replacement: the interval speaks of other raters *and* other sentences
     (Owen 2007; a little too wide rather than too narrow).  Draws without a value, such as a
-    correlation of equal ranks, are left out; NaN ends when fewer than half have one.
+    correlation of equal ranks, are left out; NaN ends when fewer than half have one, and when one
+    rater is all there is, who says nothing of others.
     """
     rng = np.random.default_rng(seed)
     n, m = table.shape[:2]
@@ -310,7 +311,8 @@ def resampled(
     )
     kept = draws[~np.isnan(draws)]
     estimate = float(statistic(np.arange(n), np.arange(m)))
-    if len(kept) < resamples / 2:
+    came = (~np.isnan(table)).reshape(n, -1).any(1).sum()
+    if len(kept) < resamples / 2 or came < 2:
         return Interval(estimate, np.nan, np.nan)
     low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
     return Interval(estimate, float(low), float(high))
@@ -406,4 +408,6 @@ def summary(ratings: Ratings, scores: Mapping[str, np.ndarray] | None = None) ->
 def _shown(interval: Interval) -> str:
     if np.isnan(interval.estimate):
         return "   –  (not enough ratings)"
+    if np.isnan(interval.low):
+        return f"{interval.estimate:6.2f} (not enough ratings for an interval)"
     return f"{interval.estimate:6.2f} [{interval.low:.2f}, {interval.high:.2f}]"

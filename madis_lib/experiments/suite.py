@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from madis_lib import body as bodies
-from madis_lib import paper, train
+from madis_lib import paper, train, utc
 from madis_lib.data import layouts, signworld, stats
 from madis_lib.data import text as text_data
 from madis_lib.data import tokens as token_files
 from madis_lib.data.batches import pad_features, pad_tokens
+from madis_lib.data.errors import DataError
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
 from madis_lib.experiments import embedding, protocols
@@ -76,6 +77,8 @@ class Suite:
             tokenizer and the judges are trained once, with the preset's first.
         world: the processes that train together; each asks for the same runs in the same order.
         kept: folder of results that are kept without their runs; None: of ``reports`` beside home.
+        row_seeds: with which the rows of ablations are trained, here or in the world they have;
+            None: the preset's of that world.
     """
 
     def __init__(
@@ -86,10 +89,12 @@ class Suite:
         seed: int | None = None,
         world: World = ALONE,
         kept: Path | None = None,
+        row_seeds: Collection[int] | None = None,
     ) -> None:
         self.preset, self.data = preset, data.resolve() if data else None
         self.corpora = CORPORA if data is None else _present(data)
         self.seed = preset.seeds[0] if seed is None else seed
+        self._row_seeds = row_seeds
         kept = kept or home.parent / REPORTS / preset.name / "results"
         self.store = Store(home / preset.name, world, kept)
         self._clips: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -106,13 +111,13 @@ class Suite:
         size = self.preset if preset is None else preset
         changed = replace(size, method=replace(self.preset.method, **changes))
         seed = self.seed if seed is None else seed
-        found = Suite(changed, self.store.root.parent, self.data, seed)
+        found = Suite(changed, self.store.root.parent, self.data, seed, row_seeds=self._row_seeds)
         found.store = self.store  # one store: what it may do now holds for the variant too
         return found
 
     def beside(self, preset: Preset) -> Suite:
         """The suite of another preset on the same data; its results are kept with this one's."""
-        found = Suite(preset, self.store.root.parent, self.data)
+        found = Suite(preset, self.store.root.parent, self.data, row_seeds=self._row_seeds)
         found.store = self.store.beside(preset.name)
         return found
 
@@ -134,14 +139,24 @@ class Suite:
 
         What is found without the runs it was made from is configured by it.
         """
-        twin = Suite(self.preset, self.store.root.parent, self.data, self.seed)
+        twin = Suite(
+            self.preset, self.store.root.parent, self.data, self.seed, row_seeds=self._row_seeds
+        )
         twin.store = Store(self.store.root, names=True)
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For other processes (:mod:`workers`): the same runs, nothing read yet."""
         home, kept = self.store.root.parent, self.store.kept
-        return Suite, (self.preset, home, self.data, self.seed, ALONE, kept)
+        return Suite, (self.preset, home, self.data, self.seed, ALONE, kept, self._row_seeds)
+
+    @property
+    def row_seeds(self) -> tuple[int, ...]:
+        """Of the rows that are trained here; where ablations have a world of their own, those rows
+        are as long as the headline, and have its seeds.
+        """
+        asked = None if self.preset.rows else self._row_seeds
+        return self.preset.seeds if asked is None else tuple(dict.fromkeys(asked))
 
     @property
     def protocol(self) -> Protocol:
@@ -173,6 +188,11 @@ class Suite:
             if self.data is None:
                 signworld.write(root, self.preset.corpus)
             found = {c: {s: layouts.read(root, c, s) for s in SPLITS} for c in self.corpora}
+            for corpus, of in found.items():
+                for split, clips in of.items():
+                    if not len(clips):  # said before anything is trained
+                        fix = "train, val and test need one at least"
+                        raise DataError(root, f"{corpus} {split}", "holds no clip", fix)
             return {
                 "sentences": {c: {s: len(v) for s, v in of.items()} for c, of in found.items()},
                 "skipped": {c: {s: v.skipped for s, v in of.items()} for c, of in found.items()},
@@ -511,6 +531,11 @@ class Suite:
         source = SOURCES.get(str(changed.get(name)))
         return changed | ({f"{name}_source": source} if source else {})
 
+    def pace_key(self) -> dict[str, int]:
+        """What tokens a step that are not the paper's add to a key."""
+        k = self.preset.tokens_per_step
+        return {} if k == Preset.tokens_per_step else {"tokens_per_step": k}
+
     def _start_of_finetuning(self) -> MaDiSSystem:
         """The pretrained system, with the row's fusion."""
         system = MaDiSSystem.load(self.pretrained.folder / "model", self.tokenizer)
@@ -528,7 +553,7 @@ class Suite:
         """
         if self.store.world.size > 1:
             _ = self.pretrained  # by all processes; what follows is the first one's own
-        config = {**self.named._finetuning(corpus), "watched": sentences}
+        config = {**self.named._finetuning(corpus), "watched": sentences, **self.pace_key()}
 
         def work(folder: Path) -> dict[str, Any]:
             system, whole = self._start_of_finetuning(), self.reference(corpus, "val")
@@ -553,7 +578,8 @@ class Suite:
     def system(self, corpus: str) -> MaDiSSystem:
         """The trained system of a corpus."""
         system = MaDiSSystem.load(self.finetuned(corpus).folder / "model", self.tokenizer)
-        system.steps = self.preset.model.max_tokens // self.preset.tokens_per_step
+        p = self.preset
+        system.steps = utc.steps_for(p.model.max_tokens, p.tokens_per_step)
         return system
 
     # -- scores -----------------------------------------------------------------------------

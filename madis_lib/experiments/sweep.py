@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from madis_lib import body as bodies
-from madis_lib import fast_sampler, metrics, sampler
+from madis_lib import fast_sampler, metrics, sampler, utc
 from madis_lib.experiments.evaluate import SYSTEM, score
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite, encode
@@ -55,18 +55,24 @@ def madis(
 ) -> Contestant:
     """MaDiS by the fast sampler, of ``wanted`` the numbers that leave a step to every stage.
 
-    A step writes at most so many tokens: there are ceil(M / k).  ``coarse`` canvases are a shortcut,
+    ``coarse`` canvases are a shortcut,
     and not exact (:func:`fast_sampler.generate`) unless the model was trained so.
     """
     size, method = suite.preset.model.max_tokens, suite.preset.method
 
     def write(model: MaDiS, ids: Tensor, valid: Tensor, k: int) -> Generated:
         return fast_sampler.generate(
-            model, ids, valid, -(-size // k), method.checkpoints, method.layout, coarse=coarse
+            model,
+            ids,
+            valid,
+            utc.steps_for(size, k),
+            method.checkpoints,
+            method.layout,
+            coarse=coarse,
         )
 
     stages = len(method.checkpoints) + 1
-    possible = tuple(k for k in sorted(wanted) if -(-size // k) >= stages)
+    possible = tuple(k for k in sorted(wanted) if utc.steps_for(size, k) >= stages)
     trained, load = suite.named.finetuned(corpus), partial(_signer, suite, corpus, write)
     return Contestant(name, trained, load, possible, size)
 
@@ -79,7 +85,9 @@ def madis_plain(suite: Suite, corpus: str, wanted: Sequence[int], name: str) -> 
     size, method = suite.preset.model.max_tokens, suite.preset.method
 
     def write(model: MaDiS, ids: Tensor, valid: Tensor, k: int) -> Generated:
-        return sampler.generate(model, ids, valid, -(-size // k), method.checkpoints, method.layout)
+        return sampler.generate(
+            model, ids, valid, utc.steps_for(size, k), method.checkpoints, method.layout
+        )
 
     fast = madis(suite, corpus, wanted)
     return replace(fast, name=name, load=partial(_signer, suite, corpus, write))

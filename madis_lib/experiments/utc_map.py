@@ -117,14 +117,13 @@ def differences(suite: Suite, names: tuple[str, ...]) -> list[Point]:
         runs = {row: _by_seed(suite, condition, row) for row in (WITH, WITHOUT)}
         if not all(runs.values()):
             continue
-        rows = {row: {s: r.result["scores"] for s, r in of.items()} for row, of in runs.items()}
-        scored = ScoredRows(rows)
+        scored = ScoredRows.of(runs)
         found += _points(condition.axis, condition.label, scored, names)
         if condition is USUAL and scored.sentences >= 6:
-            usual = next(iter(rows[WITH].values()))
+            usual = next(iter(runs[WITH].values())).result["scores"]
             for axis, values in _traits(usual, world.preset.model.max_tokens).items():
                 for label, chosen in _thirds(values, axis):
-                    found += _points(axis, label, ScoredRows(rows, among=chosen), names)
+                    found += _points(axis, label, ScoredRows.of(runs, chosen), names)
     return found
 
 

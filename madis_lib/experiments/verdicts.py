@@ -56,7 +56,7 @@ Side = Literal["as claimed", "against", "tied"]
 MIN_SEEDS = 5
 ALPHA = 0.025  # one-sided, each way
 SPEED_UNITS = ("tokens/s", "s per 100")
-SMALLEST_P = 1e-12  # to be told: no test of a few hundred sentences is surer than that
+SMALLEST_P = 1e-3  # to be told: of five seeds the t distribution's far tail means nothing
 
 
 class Evidence(Protocol):
@@ -138,6 +138,7 @@ class Judgement:
     p_against: float | None = None
     comparisons: tuple[Comparison, ...] = ()
     missing: tuple[str, ...] = ()
+    complete: bool = True  # all of it was measured, as often as a verdict needs
 
 
 def inequalities(rule: paper.Rule) -> list[Inequality]:
@@ -234,15 +235,16 @@ def _computed(
     if value is None:
         return Judgement(claim, "not measured yet", "This number was not computed.", told)
     estimate, low, high = value if isinstance(value, tuple) else (value,) * 3
-    ours = _number(estimate) if low == high else f"{_number(estimate)} {_ends(low, high)}"
+    number = _number(estimate) if low == high else f"{_number(estimate)} {_ends(low, high)}"
+    ours = f"{rule.what}: {number}"
     common = Judgement(claim, "inconclusive", "", told, ours, "", estimate, low, high)
     if rule.low <= low and high <= rule.high:
         verdict: Verdict = "derived" if claim.kind == "derivation" else "reproduced"
-        return replace(common, verdict=verdict, reason=f"Computed here: {ours}, as claimed.")
+        return replace(common, verdict=verdict, reason=f"Computed here: {number}, as claimed.")
     if high < rule.low or low > rule.high:
-        reason = f"Computed here: {ours}, not as claimed."
+        reason = f"Computed here: {number}, not as claimed."
         return replace(common, verdict="not reproduced", reason=reason)
-    return replace(common, reason=f"Computed here: {ours}, whose ends fall on both sides.")
+    return replace(common, reason=f"Computed here: {number}, whose ends fall on both sides.")
 
 
 def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
@@ -276,15 +278,29 @@ def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
     seeds = min(c.seeds for c in enough or compared)
     found = Judgement(
         claim, "inconclusive", "", told, direction=_direction(compared, len(enough)), seeds=seeds,
-        comparisons=tuple(compared), missing=tuple(missing),
+        comparisons=tuple(compared), missing=tuple(missing), complete=not incomplete,
     )  # fmt: skip
     found = _shown(found, max(enough or compared, key=lambda c: c.p_for))
+    if isinstance(rule, paper.Ratio):
+        found = replace(found, ours=found.ours + _quotients(rule, evidence))
     if evidence.smoke:
         return replace(found, reason=f"Smoke size, no verdict; {found.direction}.")
     if not enough:
         few = f"{seeds} seed{'s' if seeds > 1 else ''}, a verdict needs {MIN_SEEDS}"
         return replace(found, reason=f"{few}; {found.direction}.")
     return replace(found, p_for=for_, p_against=against)
+
+
+def _quotients(rule: paper.Ratio, evidence: Evidence) -> str:
+    """What a reader holds against the claim; the test is of sums (module docstring)."""
+    told = []
+    for column in rule.columns:
+        cells = [evidence.contrast(rule.artefact, {r: 1.0}, column) for r in (rule.row, rule.over)]
+        if all(cells):
+            of, over = (cell.mean for cell in cells if cell is not None)
+            told.append(f"{of / over:.3g}")
+    asserted = _range(rule.low, rule.high)
+    return f"; {rule.row} / {rule.over} = {', '.join(told)} (claimed: {asserted})"
 
 
 def _of_speed(rule: paper.Rule) -> bool:

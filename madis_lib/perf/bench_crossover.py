@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from madis_lib import fast_sampler, presets
+from madis_lib import fast_sampler, presets, utc
 from madis_lib.experiments.provenance import processor
 from madis_lib.fast_sampler import ALL, STATIC
 from madis_lib.metrics import Interval
@@ -73,7 +73,7 @@ def shape(name: str) -> ModelConfig:
 def contestants(config: ModelConfig) -> dict[str, int | None]:
     """Steps by name; the decoder has none."""
     paces = {f"{k} token{'s' if k > 1 else ''} a step": k for k in TOKENS_PER_STEP}
-    return {CACHED: None} | {n: -(-config.max_tokens // k) for n, k in paces.items()}
+    return {CACHED: None} | {n: utc.steps_for(config.max_tokens, k) for n, k in paces.items()}
 
 
 def crossing(batches: Sequence[int], speeds: Sequence[float], level: float) -> float:

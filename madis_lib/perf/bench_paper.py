@@ -29,7 +29,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from madis_lib import objectives, presets, sampler
+from madis_lib import objectives, presets, sampler, utc
 from madis_lib.model import MaDiS
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, NUM_FEATURES, PARTS
@@ -105,7 +105,7 @@ def run(
     )
     model.eval()
     model.zero_grad(set_to_none=True)
-    steps = preset.model.max_tokens // preset.tokens_per_step
+    steps = utc.steps_for(preset.model.max_tokens, preset.tokens_per_step)
     measure(
         f"generation, one sentence in {steps} steps",
         lambda: sampler.generate(model, batch.text_ids[:1], batch.text_valid[:1], steps),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, write_text
 from madis_lib.render.glb import glb
 from madis_lib.render.look import (
     as_clip,
@@ -80,8 +80,7 @@ def write_html(
 ) -> None:
     """Write the page of :func:`madis_lib.render.player.player_html`; some 250 KB."""
     page = player_html(clips, fps, title, caption, glosses, hands, body)
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def write_npz(path: str | Path, features: Any, fps: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ DPI = 200
 _INK, _SOFT, _LINE = "#1c2430", "#5d6878", "#dfe4ec"
 _CELL = (1.22, 1.30)  # inches
 _PIXELS = (int(_CELL[0] * DPI), int(_CELL[1] * DPI))
+_CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+")
+NO_FONT = "…: Chinese text. No font here has it; install one, such as Noto Sans CJK SC."
 
 
 def sample_times(durations: Sequence[float], frames: int) -> np.ndarray:
@@ -121,7 +124,7 @@ def _figure(
     gaps = [0.26 if any(caption) else 0.06 for caption in captions]
     size = (margin + columns * width, head + len(rows) * height + math.fsum(gaps))
 
-    with plt.rc_context({"font.family": _fonts()}):
+    with plt.rc_context({"font.family": fonts()}):
         figure = plt.figure(figsize=size, dpi=DPI, facecolor="white")
         plt.close(figure)  # shown by whoever displays it, not a second time by pyplot
 
@@ -167,7 +170,7 @@ def _figure(
                     parse_math=False,
                 )
             top += height + gap
-    return figure
+    return legible(figure)
 
 
 def _line(start: tuple[float, float], end: tuple[float, float]) -> Any:
@@ -176,10 +179,27 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> Any:
     return Line2D([start[0], end[0]], [start[1], end[1]], color=_LINE, linewidth=0.8)
 
 
-def _fonts() -> list[str]:
+def fonts() -> list[str]:
     """matplotlib's own font, then installed ones that have Chinese characters."""
     from matplotlib import font_manager
 
     installed = set(font_manager.get_font_names())
     chinese = ("Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei")
     return ["DejaVu Sans", *(name for name in chinese if name in installed)]
+
+
+def legible(figure: Figure) -> Figure:
+    """Where no font has Chinese characters, "…" stands for them, and a line in the figure says so.
+
+    matplotlib would draw an empty box for each.
+    """
+    from matplotlib.text import Text
+
+    if len(fonts()) > 1:
+        return figure
+    texts = [t for t in figure.findobj(Text) if _CHINESE.search(t.get_text())]
+    for text in texts:
+        text.set_text(_CHINESE.sub("…", text.get_text()))
+    if texts:
+        figure.text(0.01, 0.005, NO_FONT, size=7.5, color=_SOFT, va="bottom")
+    return figure

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from madis_lib import metrics, paper, presets
+from madis_lib import metrics, paper
 from madis_lib.experiments import ablations, gates, reconstruction, rivals
 from madis_lib.experiments.ablations import ABLATIONS, Ablation
-from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better
 from madis_lib.experiments.evaluate import METRICS
-from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
-from madis_lib.files import atomic_write
+from madis_lib.files import write_text
 from madis_lib.parts import PARTS
 from madis_lib.reporting import tables
 from madis_lib.reporting.tables import BOUND
 
 SHOWN = ("dtw_body", "dtw_hands", "sibleu_body", "sibleu_hands", "r1", "gloss_error")
 NOTE = (
-    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences]. Bold: better "
-    "than every other row, the interval of each paired difference off zero, not corrected for their "
-    "number; the scoreboard's verdicts are. Rows share data and its order, the initial weights where "
-    "shapes agree, and the updates, but for a row without pretraining. Bounds need no training; their "
-    "intervals are of the sentences. As reported: on real data."
+    "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
+    "of sentences alone]. Bold: better than every other row, the interval of each paired difference off "
+    "zero, not corrected for their number; the scoreboard's verdicts are. With fewer than "
+    f"{MIN_SEEDS} seeds, or at smoke size, nothing is called better. Rows share data and its order, the "
+    "initial weights where shapes agree, and the updates, but for a row without pretraining. Bounds need "
+    "no training; their intervals are of the sentences. As reported: on real data."
 )
 
 
@@ -40,7 +39,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
     found = ablations.finished(suite, ablation)
     if not found:
         return pd.DataFrame()
-    world, scored = ablations.world(suite), _scored(found)
+    world, scored = ablations.world(suite), ScoredRows.of(found)
     corpus, rows = ablations.corpus_of(suite), []
     for row in ablation.rows:
         runs = found[row.key]
@@ -59,7 +58,7 @@ def frame(suite: Suite, artefact: str) -> pd.DataFrame:
                 "seeds": len(runs), "n": first["sentences"], "metric": metric,
                 "unit": METRICS[metric].unit, "estimate": interval.estimate,
                 "low": interval.low, "high": interval.high,
-                "bold": _leads(scored, ablation, row.key, metric),
+                "bold": _leads(scored, ablation, row.key, metric, world.preset.name),
                 "reported": paper.NOT_REPORTED if row.place == ablations.OURS
                 else _reported(artefact, row.key, f"{corpus}.{metric}"),
             })  # fmt: skip
@@ -81,7 +80,8 @@ def bounds(suite: Suite) -> pd.DataFrame:
             for name in scores
         }
 
-    found = suite.store.run(f"row-bounds-{corpus}", {"bounds": run}, ("metrics",), intervals).result
+    config = {"bounds": run, "shown": SHOWN}
+    found = suite.store.run(f"row-bounds-{corpus}", config, ("metrics",), intervals).result
     return pd.DataFrame(
         {
             "preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
@@ -103,49 +103,37 @@ def with_bounds(suite: Suite, artefact: str) -> pd.DataFrame:
     return whole.assign(artefact=artefact, updates=whole.updates.fillna(""))
 
 
-def _scored(found: Mapping[str, Mapping[int, Run]]) -> ScoredRows:
-    return ScoredRows(
-        {r: {s: run.result["scores"] for s, run in runs.items()} for r, runs in found.items()}
-    )
-
-
 def differences(suite: Suite, artefact: str) -> pd.DataFrame:
     """What each row loses or gains: row minus the full method, paired by seed and sentence.
 
     Columns: artefact, row, label, seeds, n, metric, unit, estimate, low, high (95 %), better
-    (whether the row is: "yes", "no", or "" where the interval holds zero); empty where no seed is
-    done.
+    ("yes", "no", or "" where :func:`is_better` says neither); empty where no seed is done.
     """
     ablation = ABLATIONS[artefact]
     found = ablations.finished(suite, ablation)
     if not found:
         return pd.DataFrame()
-    scored, rows = _scored(found), []
+    scored, rows, told = ScoredRows.of(found), [], {True: "yes", False: "no", None: ""}
+    preset = ablations.world(suite).preset.name
     for row in ablation.rows:
         for metric in SHOWN:
             d = scored.contrast({row.key: 1, ablation.full: -1}, metric) if row.changes else None
             if d is None:
                 continue
-            interval, sign = d.interval(), METRICS[metric].better
-            low, high = sorted((sign * interval.low, sign * interval.high))
             rows.append({
                 "artefact": artefact, "row": row.key, "label": row.label,
                 "seeds": len(d.by_seed), "n": scored.sentences, "metric": metric,
-                "unit": METRICS[metric].unit, **interval._asdict(),
-                "better": "yes" if low > 0 else "no" if high < 0 else "",
+                "unit": METRICS[metric].unit, **d.interval()._asdict(),
+                "better": told[is_better(d, metric, preset)],
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _leads(scored: ScoredRows, ablation: Ablation, row: str, metric: str) -> bool:
-    """Whether a row is better than each other one, separated."""
-    sign = METRICS[metric].better
-    for other in ablation.rows:
-        if other.key != row:
-            difference = scored.contrast({row: sign, other.key: -sign}, metric)
-            if difference is None or difference.interval().low <= 0:
-                return False
-    return True
+def _leads(scored: ScoredRows, ablation: Ablation, row: str, metric: str, preset: str) -> bool:
+    """Whether a row is better than each other one."""
+    others = [other.key for other in ablation.rows if other.key != row]
+    gaps = [scored.contrast({row: 1, other: -1}, metric) for other in others]
+    return all(gap is not None and is_better(gap, metric, preset) for gap in gaps)
 
 
 def _reported(artefact: str, row: str, column: str) -> str:
@@ -155,8 +143,8 @@ def _reported(artefact: str, row: str, column: str) -> str:
     return table.printed(row, column) if known else paper.NOT_REPORTED
 
 
-def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
-    """Rows down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+def grid(found: pd.DataFrame, form: tables.Format) -> pd.DataFrame:
+    """Rows down, metrics across; cells as in md, html or tex, the paper's number after them."""
     lines = []
     for label, group in found.groupby("label", sort=False):
         first = group.iloc[0]
@@ -164,7 +152,7 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
         size = "" if first.place == BOUND else f"{first.parameters:,}"
         line = {"row": label, "parameters": size}
         for _, row in group.iterrows():
-            line[tables.heading(row.metric)] = cell(row)
+            line[tables.heading(row.metric)] = tables.cell(row, form)
         for _, row in group.iterrows():
             if row.metric != "gloss_error":
                 line[f"{METRICS[row.metric].label}, as reported"] = row.reported
@@ -172,49 +160,25 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def plain_cell(row: pd.Series) -> str:
-    """``5.99 [5.70, 6.31]``, bold where it leads."""
-    value = tables.number(row.estimate, row.metric)
-    value = f"**{value}**" if row.bold else value
-    return f"{value} [{tables.number(row.low, row.metric)}, {tables.number(row.high, row.metric)}]"
-
-
-def html_cell(row: pd.Series) -> str:
-    """As :func:`plain_cell`, in HTML."""
-    value = tables.number(row.estimate, row.metric)
-    value = f"<b>{value}</b>" if row.bold else value
-    low, high = tables.number(row.low, row.metric), tables.number(row.high, row.metric)
-    return f'{value} <span class="soft">[{low}, {high}]</span>'
-
-
-def tex_cell(row: pd.Series) -> str:
-    value = tables.number(row.estimate, row.metric)
-    value = rf"\textbf{{{value}}}" if row.bold else value
-    low, high = tables.number(row.low, row.metric), tables.number(row.high, row.metric)
-    return rf"{value} {{\scriptsize[{low}, {high}]}}"
-
-
 def caption(found: pd.DataFrame) -> str:
     """What the table holds, and on what."""
     first, table = found.iloc[0], paper.ARTEFACTS[str(found.artefact.iloc[0])]
     found = found[found.place != BOUND]
-    told = (
+    return (
         f"{table.place}: {table.title}. {first['data']}, preset {first.preset}, {first.n} test "
         f"sentences, {first.seeds} seed{'s' if first.seeds > 1 else ''}, "
-        f"{found.updates.iloc[-1]} updates."
+        f"{found.updates.iloc[-1]} updates.{tables.smoke(first.preset)}"
     )
-    smoke = presets.is_smoke(str(first.preset))
-    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
 
 
 def markdown(found: pd.DataFrame) -> str:
     """The table with its caption and note, in Markdown."""
-    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, 'md'))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table."""
-    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, 'tex'))}\n"
 
 
 def gate_weights(suite: Suite, of: str = "weights") -> pd.DataFrame:
@@ -288,13 +252,8 @@ def reconstruction_errors(suite: Suite) -> pd.DataFrame:
 
 def write_table(found: pd.DataFrame, folder: Path) -> None:
     """A table of :func:`frame` as csv, md and tex, called by its artefact."""
-    for suffix, text in (
-        ("csv", found.to_csv(index=False)),
-        ("md", markdown(found)),
-        ("tex", latex(found)),
-    ):
-        with atomic_write(folder / f"{found.artefact.iloc[0]}.{suffix}") as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    path = folder / str(found.artefact.iloc[0])
+    tables.write_files(path, found, markdown(found), latex(found))
 
 
 def write(suite: Suite, folder: Path) -> None:
@@ -309,5 +268,4 @@ def write(suite: Suite, folder: Path) -> None:
         ("fig8", reconstruction_errors(suite)),
     ):
         if not found.empty:
-            with atomic_write(folder / f"{name}.csv") as temporary:
-                temporary.write_text(found.to_csv(index=False), encoding="utf-8")
+            write_text(folder / f"{name}.csv", found.to_csv(index=False))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from madis_lib import paper, presets
+from madis_lib import metrics, paper
 from madis_lib.experiments import ablations, rivals
 from madis_lib.experiments.ablations import OURS
-from madis_lib.experiments.contrasts import ScoredRows
+from madis_lib.experiments.contrasts import MIN_SEEDS, ScoredRows, is_better, is_judged
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
-from madis_lib.files import atomic_write
 from madis_lib.reporting import tables
 from madis_lib.reporting.tables import BOUND
 
@@ -31,11 +31,12 @@ NOTE = (
     "Mean over seeds [95 % interval: Student's, of the spread of seeds and of sentences; with one seed, "
     "of sentences alone]. ✓ MaDiS is better than this row, ✗ it is worse, – the two are not separated: "
     "the interval of the difference, paired by seed and sentence and not corrected for the number of "
-    "comparisons; the scoreboard's verdicts are. Updates: on all corpora + on this one; every row has as many in all, and the same "
-    "batch, but the MDLM baseline has them all on this corpus. Learning rates are those found for "
-    "MaDiS. SiBLEU of S-MotionGPT is of its one "
-    "stream, and not comparable with that of three; re-tokenised SiBLEU is, which encodes the motion "
-    "of every row with MaDiS's tokenizer. As reported: the paper's, on real data and at full size."
+    "comparisons; the scoreboard's verdicts are. No mark where one of the two has fewer than "
+    f"{MIN_SEEDS} seeds, or at smoke size. Updates: on all corpora + on this one; every row has as many "
+    "in all, and the same batch, but the MDLM baseline has them all on this corpus. Learning rates are "
+    "those found for MaDiS. SiBLEU of S-MotionGPT is of its one stream, and not comparable with that of "
+    "three; re-tokenised SiBLEU is, which encodes the motion of every row with MaDiS's tokenizer. As "
+    "reported: the paper's, on real data and at full size."
 )
 
 
@@ -48,7 +49,7 @@ def frame(suite: Suite, corpus: str, world: Suite | None = None) -> pd.DataFrame
 
     Columns: preset, corpus, data, row, label, place ("ours": not in the paper; "bound"; or why
     nothing was measured), parameters, updates, seeds, n, metric, unit, estimate, low, high, madis_better
-    (✓, ✗ or –), reported.
+    (✓, ✗ or –; empty where :func:`is_judged` says no), reported.
     """
     world = world or ablations.world(suite)
     runs = rivals.finished(world, corpus)
@@ -56,41 +57,48 @@ def frame(suite: Suite, corpus: str, world: Suite | None = None) -> pd.DataFrame
         return pd.DataFrame()
     bounds = rivals.finished_bounds(world, corpus)
     numbers = suite.store.run(
-        f"table1-{corpus}", {"rows": runs, "bounds": bounds}, ("metrics",),
+        f"table1-{corpus}", {"rows": runs, "bounds": bounds, "shown": SHOWN}, ("metrics",),
         lambda _: _numbers(runs, bounds),
     ).result  # fmt: skip
     common = {"preset": world.preset.name, "corpus": corpus, "data": suite.corpus_name(corpus)}
     names = [] if bounds is None else list(bounds.result["scores"])
     return pd.DataFrame(
         common | of | {"metric": metric, "unit": METRICS[metric].unit}
-        | numbers.get(of["row"], {}).get(metric, NOTHING)
+        | _cell(numbers.get(of["row"], {}).get(metric), metric, world.preset.name)
         | {"reported": _reported(of, corpus, metric)}
         for of in _systems(world, runs, names) for metric in SHOWN
     )  # fmt: skip
 
 
 def _numbers(runs: dict[str, dict[int, Run]], bounds: Run | None) -> dict[str, Any]:
-    """Estimate, interval and comparison with MaDiS of every row and bound, by metric."""
+    """By row or bound and metric: its score, and MaDiS's minus it, both :class:`metrics.Estimate`.
+
+    The second is None where there is nothing to compare: MaDiS itself, SiBLEU of other tokens.
+    """
     scores = {key: {s: r.result["scores"] for s, r in of.items()} for key, of in runs.items()}
     if bounds is not None:  # the same whatever the seed
         seeds = {s for of in runs.values() for s in of}
         scores |= {name: dict.fromkeys(seeds, of) for name, of in bounds.result["scores"].items()}
-    scored, found = ScoredRows(scores), {}
-    for row in scores:
-        found[row] = {m: cell for m in SHOWN if (cell := _cell(scored, row, m)) is not None}
+    scored = ScoredRows(scores)
+    found: dict[str, Any] = {row: {} for row in scores}
+    for row, metric in product(scores, SHOWN):
+        score, gap = scored.contrast({row: 1}, metric), None
+        other_tokens = row.startswith("s_motiongpt") and metric in ("sibleu_body", "sibleu_hands")
+        if row != "madis" and not other_tokens:
+            gap = scored.contrast({"madis": 1, row: -1}, metric)
+        if score is not None:
+            found[row][metric] = [asdict(score), gap and asdict(gap)]
     return found
 
 
-def _cell(scored: ScoredRows, row: str, metric: str) -> dict[str, Any] | None:
-    estimate, better, sign = scored.contrast({row: 1}, metric), "", METRICS[metric].better
-    if estimate is None:
-        return None
-    gap = scored.contrast({"madis": sign, row: -sign}, metric)
-    other_tokens = row.startswith("s_motiongpt") and metric in ("sibleu_body", "sibleu_hands")
-    if gap is not None and row != "madis" and not other_tokens:
-        low, high = gap.interval()[1:]
-        better = tables.MARK[True if low > 0 else False if high < 0 else None]
-    return estimate.interval()._asdict() | {"madis_better": better}
+def _cell(held: list[Any] | None, metric: str, preset: str) -> dict[str, Any]:
+    """Estimate, interval and comparison with MaDiS, of what :func:`_numbers` has of a cell."""
+    if held is None:
+        return NOTHING
+    score, gap = (e and metrics.Estimate(**e) for e in held)
+    judged = gap is not None and is_judged(gap, preset)
+    better = tables.MARK[is_better(gap, metric, preset)] if judged else ""
+    return score.interval()._asdict() | {"madis_better": better}
 
 
 def _systems(
@@ -130,8 +138,8 @@ def _reported(of: dict[str, Any], corpus: str, metric: str) -> str:
     return table.printed(of["row"], column)
 
 
-def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
-    """Systems down, metrics across; a cell as ``cell`` writes it, the paper's number after it."""
+def grid(found: pd.DataFrame, form: tables.Format) -> pd.DataFrame:
+    """Systems down, metrics across; cells as in md, html or tex, the paper's number after them."""
     lines = []
     for _, group in found.groupby("row", sort=False):
         first = group.iloc[0]
@@ -142,7 +150,7 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
             "updates": first.updates, "seeds": str(first.seeds) if first.seeds else "",
         }  # fmt: skip
         for _, row in group.iterrows():
-            line[tables.heading(row.metric)] = cell(row)
+            line[tables.heading(row.metric)] = tables.cell(row, form)
         for _, row in group.iterrows():
             if f"{row.corpus}.{row.metric}" in {c.key for c in paper.TABLE_1.columns}:
                 line[f"{METRICS[row.metric].label}, as reported"] = row.reported
@@ -150,38 +158,11 @@ def grid(found: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def plain_cell(row: pd.Series) -> str:
-    """``5.99 [5.70, 6.31] ✓``; empty where nothing was measured."""
-    if pd.isna(row.estimate):
-        return ""
-    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
-    return f"{value} [{low}, {high}] {row.madis_better}".strip()
-
-
-def html_cell(row: pd.Series) -> str:
-    """As :func:`plain_cell`, in HTML."""
-    if pd.isna(row.estimate):
-        return ""
-    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
-    return f'{value} {row.madis_better} <span class="soft">[{low}, {high}]</span>'
-
-
-def tex_cell(row: pd.Series) -> str:
-    """As :func:`plain_cell`, in LaTeX."""
-    if pd.isna(row.estimate):
-        return ""
-    value, low, high = (tables.number(x, row.metric) for x in (row.estimate, row.low, row.high))
-    mark = row.madis_better.translate(tables.TEX)
-    return rf"{value} {{\scriptsize[{low}, {high}]}} {mark}".strip()
-
-
 def caption(found: pd.DataFrame) -> str:
     """What the table holds, and on what."""
     first = found.iloc[0]
     told = f"{paper.TABLE_1.place}: {paper.TABLE_1.title}. {first['data']}, preset {first.preset}, "
-    told += f"{found.n.max()} test sentences."
-    smoke = presets.is_smoke(str(first.preset))
-    return f"{told} {tables.SMOKE.capitalize()}." if smoke else told
+    return f"{told}{found.n.max()} test sentences.{tables.smoke(first.preset)}"
 
 
 def cards(suite: Suite) -> pd.DataFrame:
@@ -198,12 +179,12 @@ def cards(suite: Suite) -> pd.DataFrame:
 
 def markdown(found: pd.DataFrame) -> str:
     """The table with its caption and note, in Markdown."""
-    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, plain_cell))}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found, 'md'))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table; needs the packages booktabs and amssymb."""
-    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, tex_cell))}\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found, 'tex'))}\n"
 
 
 def frames(suite: Suite) -> dict[str, pd.DataFrame]:
@@ -220,7 +201,4 @@ def frames(suite: Suite) -> dict[str, pd.DataFrame]:
 def write(suite: Suite, folder: Path) -> None:
     """:func:`frames` as csv, md and tex."""
     for name, found in frames(suite).items():
-        texts = {"csv": found.to_csv(index=False), "md": markdown(found), "tex": latex(found)}
-        for suffix, text in texts.items():
-            with atomic_write(folder / f"{name}.{suffix}") as temporary:
-                temporary.write_text(text, encoding="utf-8")
+        tables.write_files(folder / name, found, markdown(found), latex(found))

@@ -21,7 +21,7 @@ from madis_lib.experiments import provenance, verdicts
 from madis_lib.experiments.ablations import ABLATIONS
 from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import SPLITS, Suite
-from madis_lib.files import atomic_write
+from madis_lib.files import write_text
 from madis_lib.render.player import player_html
 from madis_lib.reporting import (
     ablation_tables,
@@ -64,8 +64,7 @@ def write(suite: Suite, folder: Path, record: dict[str, Any], path: Path) -> Non
         record: provenance, as ``provenance.json`` holds it.
         path: where the page goes.
     """
-    with atomic_write(path) as temporary:
-        temporary.write_text(render(suite, folder, record), encoding="utf-8")
+    write_text(path, render(suite, folder, record))
 
 
 def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
@@ -190,11 +189,10 @@ def _comparison(suite: Suite, folder: Path) -> str:
         for c in suite.corpora if f"table1-{c}" not in frames
     ]  # fmt: skip
     for name, frame in frames.items():
-        links = " · ".join(f'<a href="tables/{name}.{s}">{s}</a>' for s in ("csv", "md", "tex"))
-        wide = comparison.grid(frame, comparison.html_cell)
+        wide = comparison.grid(frame, "html")
         parts.append(
             f"<h3>{html.escape(comparison.caption(frame))}</h3>{_table(wide, safe=True)}"
-            f'<p class="note">{links}</p>'
+            f'<p class="note">{_links(f"tables/{name}")}</p>'
         )
     cards = _table(comparison.cards(suite))
     parts.append(_figure(folder, "fig5"))
@@ -254,12 +252,12 @@ def _ablations(suite: Suite, folder: Path) -> str:
 def _ablation(suite: Suite, frame: pd.DataFrame, where: str) -> str:
     """A table, and what its rows lose or gain against the method; ``where`` its files are."""
     artefact = str(frame.artefact.iloc[0])
-    links = " · ".join(f'<a href="{where}{artefact}.{s}">{s}</a>' for s in ("csv", "md", "tex"))
     picture = _inline(figures.differences(suite, artefact))
-    wide = ablation_tables.grid(frame, ablation_tables.html_cell)
+    wide = ablation_tables.grid(frame, "html")
     return (
         f"<h3>{html.escape(ablation_tables.caption(frame))}</h3>{_table(wide, safe=True)}"
-        f'<p class="note">{links}</p><figure class="picture"><img src="{picture}" '
+        f'<p class="note">{_links(where + artefact)}</p>'
+        f'<figure class="picture"><img src="{picture}" '
         'alt="Each row minus the full method, with intervals"></figure>'
     )
 
@@ -292,8 +290,7 @@ def write_ablation(
         "FOOTER": _footer(record),
     }
     page = folder / "index.html"
-    with atomic_write(page) as temporary:
-        temporary.write_text(_filled(values), encoding="utf-8")
+    write_text(page, _filled(values))
     return page
 
 
@@ -309,12 +306,9 @@ def _speed(suite: Suite, folder: Path) -> str:
     if not found.empty:
         parts.append(f"<p>{speed_tables.ABOUT}</p>")
         for corpus, of in found.groupby("corpus", sort=False):
-            links = " · ".join(
-                f'<a href="tables/speed-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
-            )
             parts.append(
                 f"<h3>{html.escape(speed_tables.caption(of))}</h3>{_table(speed_tables.grid(of))}"
-                f'<p class="note">{links}</p>'
+                f'<p class="note">{_links(f"tables/speed-{corpus}")}</p>'
             )
         parts.append(f'<p class="note">{html.escape(speed_tables.NOTE)}</p>')
     parts.append(_figure(folder, "fig6"))
@@ -399,13 +393,11 @@ def _results(suite: Suite, folder: Path) -> str:
         smoke = presets.is_smoke(suite.preset.name)
         badge = f'<span class="smoke">{tables.SMOKE}</span>' if smoke else ""
         name = html.escape(suite.corpus_name(corpus))
-        links = " · ".join(
-            f'<a href="tables/results-{corpus}.{s}">{s}</a>' for s in ("csv", "md", "tex")
-        )
         parts.append(
             f"<h3>{name}, {int(frame.iloc[0].n)} test sentences {badge}</h3>"
             f'<div class="scroll">{tables.html(frame)}</div>'
-            f'<p class="note">{html.escape(tables.failure_sentence(frame))} {links}</p>'
+            f'<p class="note">{html.escape(tables.failure_sentence(frame))} '
+            f"{_links(f'tables/results-{corpus}')}</p>"
         )
     parts += [
         "<h3>Back-translation</h3>",
@@ -469,7 +461,7 @@ def _figure(folder: Path, name: str) -> str:
         return ""
     entry = next(f for f in figures.ALL if f.name == name)
     caption = f"<b>{html.escape(entry.title)}.</b> {html.escape(entry.notice)}"
-    links = " · ".join(f'<a href="figures/{name}.{s}">{s}</a>' for s in ("svg", "png", "json"))
+    links = _links(f"figures/{name}", ("svg", "png", "json"))
     return (
         f'<figure id="{name}"><div class="picture"><img src="{_picture(svg)}" '
         f'alt="{html.escape(entry.title)}"></div><figcaption>{caption} {links}</figcaption></figure>'
@@ -547,6 +539,11 @@ def _table(frame: pd.DataFrame, safe: bool = False) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         "</div>"
     )
+
+
+def _links(path: str, suffixes: Sequence[str] = ("csv", "md", "tex")) -> str:
+    """To the files of a table or a figure; ``path`` is theirs without the suffix."""
+    return " · ".join(f'<a href="{path}.{s}">{s}</a>' for s in suffixes)
 
 
 def _corpus(suite: Suite, folder: Path) -> str:

@@ -12,9 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from madis_lib import presets, train
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import provenance, registry, schedule, workers
+from madis_lib.experiments import ablations, provenance, registry, schedule, workers
 from madis_lib.experiments.schedule import Planned
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
@@ -68,22 +70,25 @@ def reproduce(
         force: make the runs of ``only`` again (all runs where it names none).
 
     Returns:
-        the path of the HTML report; with ``only``, before all else is there, of its tables.
+        the path of the HTML report; with ``only``, before all else is there, of the folder that
+        holds its tables and figures.
 
     Raises:
-        ValueError: an unknown preset, or a notebook that failed (after the report is written).
+        ValueError: an unknown preset, an artefact that has no runs with it, or a notebook that
+            failed (after the report is written).
         OutOfTimeError: ``until`` is over.
     """
-    suite = open_suite(preset, home, reports, data, protocol, world)
+    suite = open_suite(preset, home, reports, data, protocol, world, seeds)
     folder = report_folder(preset, reports, data, protocol)
+    planned = schedule.plan(suite, only, measured_before(folder))
     folder.mkdir(parents=True, exist_ok=True)
     if force:
-        for p in schedule.plan(suite, only, seeds):
+        for p in planned:
             if p.run is not None and schedule.is_asked_for(p.step, only):
                 suite.store.beside(p.run.folder.parent.name).forget(p.run)
+        planned = schedule.plan(suite, only, measured_before(folder))
     introduce(suite, home)
-    planned = schedule.plan(suite, only, seeds, measured_before(folder))
-    return _report(suite, folder, planned, notebooks, bool(only), until)
+    return _report(suite, folder, planned, notebooks, only, until)
 
 
 def _report(
@@ -91,30 +96,37 @@ def _report(
     folder: Path,
     planned: list[Planned],
     notebooks: bool,
-    some: bool = False,
+    only: Collection[str] = (),
     until: float | None = None,
 ) -> Path:
-    """Make what is planned, and the report of all that is there; its path."""
+    """Make what is planned, and the report of all that is there; its path.
+
+    Before all is there that a report needs, the tables and figures of ``only``; their folder.
+    """
     begun, clock = datetime.now(UTC), time.monotonic()
     here = provenance.environment()
-    say = Narrator(planned, more=3)
+    made = {p.step.title for p in planned}
+    whole = not only or all(
+        p.done or p.step.row or p.step.title in made for p in schedule.plan(suite)
+    )
+    say = Narrator(planned, more=3 if whole else 2)
     say.line(f"{show_plan(planned)[-1]}\n")
     runs = schedule.make(suite, planned, say.told, say.began, until)
     suite.store.world = ALONE  # what follows is the first process's own
-    if some:
-        whole = schedule.plan(suite)
-        if not all(p.done or p.step.row for p in whole):
-            if suite.protocol.claims:
-                comparison.write(suite, folder / "tables")
-                ablation_tables.write(suite, folder / "tables")
-            return folder / "tables"
-        runs = schedule.make(suite, [p for p in whole if p.done], lambda step, run: None)
+    if not whole:
+        record = describe(suite, runs, begun, here)
+        say.step("tables", lambda: _write_tables(suite, folder, only))
+        say.step("figures", lambda: _draw(suite, folder, record, only))
+        return folder
+    if only:
+        there = [p for p in schedule.plan(suite) if p.done]
+        runs = schedule.make(suite, there, lambda step, run: None)
     record = describe(suite, runs, begun, here)
 
     say.step("tables", lambda: _write_tables(suite, folder))
     figures_drawn = partial(_write_figures, suite, folder, record)
     executed, problem, drawn = [], None, False
-    if notebooks and suite.data is None and suite.protocol.claims and not some:
+    if notebooks and suite.data is None and suite.protocol.claims and not only:
         say.line("        notebooks, and the figures beside them")
         jobs = notebook_runs.jobs(suite.preset.name, suite.store.root.parent, folder / "notebooks")
         beside: list[tuple[str, Callable[[], Any]]] = [("figures", figures_drawn), *jobs.items()]
@@ -155,9 +167,9 @@ def follow(
     until: float | None = None,
 ) -> None:
     """What the other processes do meanwhile: their share of the training, and wait."""
-    suite = open_suite(preset, home, reports, data, protocol, world)
+    suite = open_suite(preset, home, reports, data, protocol, world, seeds)
     train.stop_at(until)
-    for step in registry.chosen(suite, only, seeds) if only else registry.steps(suite, seeds):
+    for step in registry.chosen(suite, only) if only else registry.steps(suite):
         if not step.part_of:  # made within the other
             step.find()
 
@@ -173,9 +185,9 @@ def dry_run(
     force: bool = False,
 ) -> list[str]:
     """What :func:`reproduce` would make, line by line, and how long it would take."""
-    suite = open_suite(preset, home, reports, data, protocol)
+    suite = open_suite(preset, home, reports, data, protocol, seeds=seeds)
     before = measured_before(report_folder(preset, reports, data, protocol))
-    return show_plan(schedule.plan(suite, only, seeds, before, force))
+    return show_plan(schedule.plan(suite, only, before, force))
 
 
 def open_suite(
@@ -185,10 +197,16 @@ def open_suite(
     data: Path | None = None,
     protocol: ProtocolName = "paper",
     world: World = ALONE,
+    seeds: Collection[int] | None = None,
 ) -> Suite:
     """The suite of a report, whose results are kept in the report's folder."""
-    kept = report_folder(preset, reports, data, protocol) / "results"
-    return Suite(presets.get(preset, protocol=protocol), home, data, world=world, kept=kept)
+    if seeds is not None and (not seeds or min(seeds) < 0):
+        raise ValueError(f"seeds of rows are {seeds}: give whole numbers from 0")
+    size, kept = (
+        presets.get(preset, protocol=protocol),
+        report_folder(preset, reports, data, protocol),
+    )
+    return Suite(size, home, data, world=world, kept=kept / "results", row_seeds=seeds)
 
 
 def report_folder(
@@ -214,16 +232,18 @@ def rebuild(
     reports: Path,
     data: Path | None = None,
     protocol: ProtocolName = "paper",
+    seeds: Collection[int] | None = None,
 ) -> Path:
     """The report of runs that are all finished; nothing is trained and no notebook executed.
 
     Takes and returns what :func:`reproduce` does.  FileNotFoundError names a run that is missing.
     """
-    suite = open_suite(preset, home, reports, data, protocol)
+    suite = open_suite(preset, home, reports, data, protocol, seeds=seeds)
     missing = [p for p in schedule.plan(suite) if not p.done and not p.step.row]
     if missing:
         more = f" --data {data}" if data else ""
         more += "" if protocol == "paper" else f" --protocol {protocol}"
+        more += f" --seeds {' '.join(map(str, seeds))}" if seeds else ""
         first = missing[0]
         where = suite.store.root if first.run is None else first.run.folder
         raise FileNotFoundError(
@@ -258,6 +278,7 @@ def describe(
         "protocol": suite.protocol.name,
         "data": str(suite.data) if suite.data else "SignWorld (synthetic)",
         "seed": suite.seed,
+        "row_seeds": ablations.world(suite).row_seeds,
         "begun": begun.isoformat(timespec="seconds"),
         **here,
         "runs": runs,
@@ -265,31 +286,37 @@ def describe(
     }
 
 
-def _write_tables(suite: Suite, folder: Path) -> None:
-    """All tables; the per-sentence results they can be made from again are kept by the store."""
+# Tables of one kind of run each: for which artefact, and how they are made.
+FRAMES: dict[str, tuple[str, Callable[[Suite], pd.DataFrame]]] = {
+    "siclip": ("table6", metric_tables.siclip),
+    "siclip-gains": ("table6", metric_tables.siclip_gains),
+    "tokenizer": ("headline", tables.tokenizer),
+    "lengths": ("headline", tables.lengths),
+    "targets": ("headline", tables.targets),
+    "back-translation": ("fig7b", metric_tables.back_translated),
+    "metrics-panel": ("fig7b", metric_tables.metrics_panel),
+}
+
+
+def _write_tables(suite: Suite, folder: Path, only: Collection[str] = ()) -> None:
+    """All tables, or those of some artefacts and of every row that is finished.
+
+    The per-sentence results they can be made from again are kept by the store.
+    """
     begun = time.time()
-    for corpus in suite.corpora:
-        frame = tables.results(suite, corpus)
-        tables.write(frame, folder / "tables", f"results-{corpus}")
-    for name, frame in (
-        ("siclip", metric_tables.siclip(suite)),
-        ("siclip-gains", metric_tables.siclip_gains(suite)),
-        ("tokenizer", tables.tokenizer(suite)),
-        ("lengths", tables.lengths(suite)),
-        ("back-translation", metric_tables.back_translated(suite)),
-        ("targets", tables.targets(suite)),
-    ):
+    for corpus in suite.corpora if not only or "headline" in only else ():
+        tables.write(tables.results(suite, corpus), folder / "tables", f"results-{corpus}")
+    for name, (artefact, frame) in FRAMES.items():
+        if (only and artefact not in only) or (name == "metrics-panel" and not suite.synthetic):
+            continue
         with atomic_write(folder / "tables" / f"{name}.csv") as temporary:
-            temporary.write_text(frame.to_csv(index=False), encoding="utf-8")
-    if suite.synthetic:
-        with atomic_write(folder / "tables" / "metrics-panel.csv") as temporary:
-            temporary.write_text(
-                metric_tables.metrics_panel(suite).to_csv(index=False), encoding="utf-8"
-            )
+            temporary.write_text(frame(suite).to_csv(index=False), encoding="utf-8")
     if suite.protocol.claims:
         comparison.write(suite, folder / "tables")
         ablation_tables.write(suite, folder / "tables")
         speed_tables.write(suite, folder / "tables")
+    if only:
+        return
     for path in (folder / "results").iterdir():
         if not re.fullmatch(r".+-[0-9a-f]{16}\.json\.gz", path.name):  # not a result that is kept
             path.unlink()
@@ -304,16 +331,20 @@ def _drop_older(folder: Path, begun: float) -> None:
 
 
 def _write_figures(suite: Suite, folder: Path, record: dict[str, Any]) -> None:
+    begun = time.time()
+    _draw(suite, folder, record, [figure.name for figure in figures.ALL])
+    _drop_older(folder / "figures", begun)
+
+
+def _draw(suite: Suite, folder: Path, record: dict[str, Any], names: Collection[str]) -> None:
+    """Those of the figures whose runs are there."""
     short = {k: record[k] for k in ("preset", "data", "seed", "commit", "device")}
     short["runs"] = {run["name"]: run["key"] for run in record["runs"]}
-    begun = time.time()
     for figure in figures.ALL:
-        if figure.needs_truth and not suite.synthetic:
+        if figure.name not in names or (figure.needs_truth and not suite.synthetic):
             continue
-        if figure.runs is not None and not figure.runs(suite):
-            continue
-        figures.save(figure.draw(suite), folder / "figures", figure.name, short)
-    _drop_older(folder / "figures", begun)
+        if figure.runs is None or figure.runs(suite):
+            figures.save(figure.draw(suite), folder / "figures", figure.name, short)
 
 
 def _write_pages(suite: Suite, folder: Path, record: dict[str, Any], report: Path) -> None:

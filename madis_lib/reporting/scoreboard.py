@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import mistune
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -30,14 +31,29 @@ LOOKS = {
     "needs real data": ("◦", "#dfe4ec", ".."),
     "needs people": ("◦", "#eef1f5", "xx"),
 }
+MARKDOWN = mistune.create_markdown(escape=True)
 OTHERS = "arithmetic and metrics"  # claims of no artefact
 HOW = (
     "Reproduced: every comparison that the claim asserts holds, at 2.5 % one-sided, corrected by "
     "Holm over the claims of its table or figure. Not reproduced: at least one is significantly "
     "the other way. Both need 5 trained seeds where what trainings learnt is compared; intervals "
     "count the luck of seeds and of test sentences. Everything else is inconclusive, or needs what "
-    "is not here. The paper's numbers stand as printed and are never compared with synthetic ones."
+    "is not here. The paper's numbers stand as printed and are never compared with synthetic ones. "
+    "“Ours” shows one comparison of the claim: of a refuted one the clearest against it, else the "
+    "weakest for it; of DTW-JPE, losses and seconds less is better."
 )
+
+
+def limits(judgements: Sequence[Judgement]) -> str:
+    """What the verdicts could not have been, whatever was measured; empty where nothing was tested."""
+    tested = [j for j in judgements if j.comparisons]
+    short = sum(not j.complete for j in tested)
+    if not short:
+        return ""
+    return (
+        f"{short} of the {len(tested)} claims that were tested could not have been reproduced here, "
+        "whatever came out: on some corpus there is one training, or a rival is not implemented."
+    )
 
 
 def frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -128,6 +144,7 @@ def write(
     content = {
         "provenance": record,
         "counts": counts(judgements),
+        "limits": limits(judgements),
         "claims": sorted(
             ({k: _finite(v) for k, v in c.items()} for c in claims), key=lambda c: str(c["id"])
         ),
@@ -146,11 +163,11 @@ def section(judgements: Sequence[Judgement], readings: Mapping[str, str] | None 
     badges = "".join(f"<li>{badge(v)} <b>{n}</b></li>" for v, n in counts(judgements).items() if n)
     parts = [
         f'<ul class="facts">{badges}</ul>',
-        f'<p class="note">{html.escape(HOW)}</p>',
+        f'<p class="note">{html.escape(f"{HOW} {limits(judgements)}")}</p>',
     ]
     for artefact, group in groups(judgements).items():
         told = ", ".join(f"{n} {v}" for v, n in counts(group).items() if n)
-        rows = "".join(_row(j, (readings or {}).get(j.claim.id, "")) for j in group)
+        rows = "".join(_row(j, _reading(j, readings or {})) for j in group)
         parts.append(
             f"<details><summary><b>{html.escape(title(artefact))}</b>: {told}</summary>"
             '<div class="scroll"><table class="claims"><thead><tr><th scope="col">Claim</th>'
@@ -221,11 +238,19 @@ def scoreboard(judgements: Sequence[Judgement]) -> Figure:
     return style.with_data(figure, counts=by)
 
 
+def _reading(j: Judgement, readings: Mapping[str, str]) -> str:
+    """What was written of a claim, or where it stands if that is of several."""
+    text = readings.get(j.claim.id)
+    if text is None:
+        return ""
+    first = next(claim for claim, other in readings.items() if other == text)
+    if first != j.claim.id:
+        return f'<p><a href="#claim-{html.escape(first)}">our reading</a></p>'
+    return f"<details><summary>our reading</summary>{MARKDOWN(text)}</details>"
+
+
 def _row(j: Judgement, reading: str) -> str:
     claim = j.claim
-    paragraphs = "".join(f"<p>{html.escape(p)}</p>" for p in reading.split("\n\n") if p)
-    if paragraphs:
-        paragraphs = f"<details><summary>our reading</summary>{paragraphs}</details>"
     seeds = f"<small>{j.seeds} seed{'s' if j.seeds != 1 else ''}</small>" if j.seeds else ""
     if len(j.comparisons) > 1:
         lines = "".join(f"<li>{html.escape(f'{c}, {c.side}')}</li>" for c in j.comparisons)
@@ -239,7 +264,7 @@ def _row(j: Judgement, reading: str) -> str:
         f'<tr id="claim-{html.escape(claim.id)}"><th scope="row">{html.escape(claim.statement)}'
         f"<small>{html.escape(claim.place)} · {html.escape(claim.scope)} · "
         f"<code>{html.escape(claim.id)}</code></small></th>"
-        f'<td class="text">{badge(j.verdict)}<br>{html.escape(j.reason)}{paragraphs}</td>'
+        f'<td class="text">{badge(j.verdict)}<br>{html.escape(j.reason)}{reading}</td>'
         f'<td class="text">{html.escape(j.ours) or "–"}{seeds}</td>'
         f'<td class="text">{printed}</td></tr>'
     )

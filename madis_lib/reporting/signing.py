@@ -104,6 +104,12 @@ def in_folder(folder: Path, corpus: str) -> Source:
     )
 
 
+def command(suite: Suite) -> str:
+    """What makes the runs of a suite."""
+    more = "" if suite.data is None else f" --data {suite.data}"
+    return f"madis reproduce --preset {suite.preset.name}{more}"
+
+
 def trained(suite: Suite, corpus: str) -> Source:
     """The model that a suite trained; FileNotFoundError where it did not finish, or lacks the corpus."""
     from madis_lib.experiments.store import UnfinishedRunError
@@ -121,10 +127,7 @@ def trained(suite: Suite, corpus: str) -> Source:
                 f"{suite.store.root}: no runs of {suite.preset.name} here; go to the folder where madis "
                 f"reproduce --preset {suite.preset.name} was run, or run it"
             ) from None
-        more = "" if suite.data is None else f" --data {suite.data}"
-        raise FileNotFoundError(
-            f"{error}; make it with: madis reproduce --preset {suite.preset.name}{more}"
-        ) from None
+        raise FileNotFoundError(f"{error}; make it with: {command(suite)}") from None
     told = {"preset": suite.preset.name, "commit": str(run.made.get("commit", ""))[:12]}
     about = " · ".join(["MaDiS Companion", suite.corpus_name(corpus), *_told(told)])
     size = suite.preset.corpus

@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from madis_lib import presets
 from madis_lib.experiments import ablations, bidirectional, efficiency, evaluate, sweep
 from madis_lib.experiments.contrasts import AVERAGES, ScoredRows
 from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
-from madis_lib.files import atomic_write
+from madis_lib.files import write_text
 from madis_lib.metrics import Interval
 from madis_lib.reporting import tables
 
@@ -84,7 +83,10 @@ def frame(suite: Suite) -> pd.DataFrame:
     for corpus, swept in efficiency.finished_sweeps(suite).items():
         n = len(swept.result["points"][0]["seconds"])
         made = suite.store.run(
-            f"speeds-{corpus}", {"sweep": swept}, ("metrics",), partial(_work, swept)
+            f"speeds-{corpus}",
+            {"sweep": swept, "shown": QUALITY},
+            ("metrics",),
+            partial(_work, swept),
         )
         for row in made.result["rows"]:
             about = {
@@ -121,25 +123,17 @@ def caption(found: pd.DataFrame) -> str:
     first = found.iloc[0]
     told = f"Speed and quality by tokens a step: {first['data']}, preset {first.preset}, "
     told += f"{first.n} test sentences, seed {first.seed}; timed on {first.clock}."
-    return f"{told} {tables.SMOKE.capitalize()}." if presets.is_smoke(first.preset) else told
+    return told + tables.smoke(first.preset)
 
 
 def markdown(found: pd.DataFrame) -> str:
     """The table of one corpus with its caption and note."""
-    wide = grid(found)
-    lines = [list(wide.columns), ["---"] * wide.shape[1], *wide.to_numpy().tolist()]
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"### {caption(found)}\n\n{body}\n\n{NOTE}\n"
+    return f"### {caption(found)}\n\n{tables.markdown_of(grid(found))}\n\n{NOTE}\n"
 
 
 def latex(found: pd.DataFrame) -> str:
     """A booktabs table of one corpus."""
-    wide = grid(found)
-    lines = [list(wide.columns), *wide.to_numpy().tolist()]
-    head, *body = (" & ".join(c.translate(tables.TEX) for c in line) + r" \\" for line in lines)
-    start = r"\begin{tabular}{lr" + "l" * (wide.shape[1] - 2) + "}"
-    parts = [start, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    return f"% {caption(found)} {NOTE}\n" + "\n".join(parts) + "\n"
+    return f"% {caption(found)} {NOTE}\n{tables.latex_of(grid(found))}\n"
 
 
 def attention(suite: Suite) -> pd.DataFrame:
@@ -159,16 +153,9 @@ def attention(suite: Suite) -> pd.DataFrame:
 
 def write(suite: Suite, folder: Path) -> None:
     """``speed-CORPUS`` as csv, md and tex of every finished sweep, ``attention.csv`` of Fig. 7c."""
-    texts = {}
-    found = frame(suite)
+    found, ahead = frame(suite), attention(suite)
     if not found.empty:
         for corpus, of in found.groupby("corpus", sort=False):
-            texts[f"speed-{corpus}.csv"] = of.to_csv(index=False)
-            texts[f"speed-{corpus}.md"] = markdown(of)
-            texts[f"speed-{corpus}.tex"] = latex(of)
-    ahead = attention(suite)
+            tables.write_files(folder / f"speed-{corpus}", of, markdown(of), latex(of))
     if not ahead.empty:
-        texts["attention.csv"] = ahead.to_csv(index=False)
-    for name, text in texts.items():
-        with atomic_write(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder / "attention.csv", ahead.to_csv(index=False))

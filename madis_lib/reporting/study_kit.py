@@ -27,6 +27,7 @@ from madis_lib.experiments.suite import Suite
 from madis_lib.files import atomic_write
 from madis_lib.render.look import as_clip
 from madis_lib.render.study import study_page
+from madis_lib.reporting.signing import command
 
 QUESTION = "How well does the signing say the sentence: are the signs accurate, does the meaning come across?"
 
@@ -140,9 +141,7 @@ def from_suite(suite: Suite, corpus: str) -> Material:
             scores = suite.evaluated(corpus).result["scores"]
             motions = {"truth": suite.clips(corpus, "test"), **suite.outputs(corpus)}
     except UnfinishedRunError as error:
-        raise FileNotFoundError(
-            f"{error}; make it with: madis reproduce --preset {suite.preset.name}"
-        ) from None
+        raise FileNotFoundError(f"{error}; make it with: {command(suite)}") from None
     names = suite.names(corpus, "test")
     clips = {
         system: {n: as_clip(m) for n, m in zip(names, made, strict=True)}

@@ -61,7 +61,7 @@ def _claims(folder: Path) -> list[str]:
             ["| verdict | claims |", "|---|---|"]
             + [f"| {marks[verdict]} {verdict} | {n} |" for verdict, n in counts.items()]
         ),
-        scoreboard.HOW,
+        f"{scoreboard.HOW} {found['limits']}",
     ]
     if (folder / "readings.md").is_file():
         parts.append(

@@ -9,23 +9,21 @@ their paired difference over sentences lies off zero.
 from __future__ import annotations
 
 import html as markup
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from madis_lib import metrics, paper, presets
 from madis_lib.experiments import evaluate
-from madis_lib.experiments.evaluate import METRICS, SYSTEM
+from madis_lib.experiments.evaluate import CEILING, FLOORS, METRICS, SYSTEM
 from madis_lib.experiments.suite import Suite
-from madis_lib.files import atomic_write
+from madis_lib.files import write_text
 from madis_lib.parts import PARTS
 from madis_lib.release.siclip import POOL
 
-FLOORS = ("mean pose", "random clip", "shuffled text")  # know nothing of the sentence
-CEILING = "tokenizer round trip"  # knows all of it
 REPORTED = {"MaDiS": "madis", "MDLM baseline": "mdlm"}  # rows of the paper's Table 1
 MEASURED, AS_REPORTED = "measured", "as reported, real data"
 SMOKE = "smoke size: no verdict on the paper"
@@ -61,7 +59,7 @@ def results(suite: Suite, corpus: str) -> pd.DataFrame:
     """
     scored = suite.evaluated(corpus)
     run = suite.store.run(
-        f"intervals-{corpus}", {"scores": scored}, ("metrics",),
+        f"intervals-{corpus}", {"scores": scored, "shown": list(METRICS)}, ("metrics",),
         lambda _: {"rows": _measured(scored.result["scores"])},
     )  # fmt: skip
     name = suite.corpus_name(corpus)
@@ -136,37 +134,47 @@ def heading(metric: str) -> str:
     return f"{m.label}{f' ({m.unit})' if m.unit else ''} {'↓' if m.better < 0 else '↑'}"
 
 
-Cell = Callable[[pd.Series, bool], str]  # a tidy row and whether it is bold, to text
+Format = Literal["md", "html", "tex"]
+FORMATS: dict[Format, tuple[str, str]] = {  # how a bold number and an interval are written
+    "md": ("**{}**", "[{}, {}]"),
+    "html": ("<b>{}</b>", '<span class="soft">[{}, {}]</span>'),
+    "tex": (r"\textbf{{{}}}", r"{{\scriptsize[{}, {}]}}"),
+}
 
 
-def grid(frame: pd.DataFrame, cell: Cell, empty: str = "–") -> tuple[list[str], list[list[str]]]:
+def cell(row: pd.Series, form: Format) -> str:
+    """``**5.99** [5.70, 6.31] ✓`` of a tidy row; empty where nothing was measured.
+
+    ``bold`` and ``madis_better`` of the row count where it has them.
+    """
+    if pd.isna(row.estimate):
+        return ""
+    bold, interval = FORMATS[form]
+    value, *ends = (number(x, row.metric) for x in (row.estimate, row.low, row.high))
+    told = bold.format(value) if row.get("bold", False) else value
+    told += f" {interval.format(*ends)}" if pd.notna(row.low) else ""
+    mark = row.get("madis_better", "")
+    return f"{told} {mark.translate(TEX) if form == 'tex' else mark}".strip()
+
+
+def grid(frame: pd.DataFrame, form: Format) -> tuple[list[str], list[list[str]]]:
     """Metrics present, and rows of text: system, source, then a cell for each metric."""
-    metrics = [m for m in METRICS if m in set(frame.metric)]
-    bold = best(frame)
+    metrics, bold = [m for m in METRICS if m in set(frame.metric)], best(frame)
+    of = zip(frame.source, frame.system, frame.metric, strict=True)
+    frame = frame.assign(bold=[source == MEASURED and (s, m) in bold for source, s, m in of])
+    draw = html_cell if form == "html" else partial(cell, form=form)
     rows = []
     for (source, system), group in frame.groupby(["source", "system"], sort=False):
-        cells = {
-            row.metric: cell(row, source == MEASURED and (system, row.metric) in bold)
-            for _, row in group.iterrows()
-        }
-        rows.append([str(system), str(source), *(cells.get(m, empty) for m in metrics)])
+        cells = {row.metric: draw(row) for _, row in group.iterrows()}
+        told = [cells.get(m) or ("--" if form == "tex" else "–") for m in metrics]
+        rows.append([str(system), str(source), *told])
     return metrics, rows
-
-
-def plain_cell(row: pd.Series, bold: bool) -> str:
-    """``5.99 [5.70, 6.31] ✓``"""
-    text = number(row.estimate, row.metric)
-    text = f"**{text}**" if bold else text
-    if pd.notna(row.low):
-        text += f" [{number(row.low, row.metric)}, {number(row.high, row.metric)}]"
-    return f"{text} {row.madis_better}".strip()
 
 
 def markdown(frame: pd.DataFrame) -> str:
     """The table with its legend and every failure, in Markdown."""
-    metrics, rows = grid(frame, plain_cell)
-    lines = [["system", "source", *map(heading, metrics)], ["---"] * (len(metrics) + 2), *rows]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    metrics, rows = grid(frame, "md")
+    table = markdown_of(pd.DataFrame(rows, columns=["system", "source", *map(heading, metrics)]))
     return f"### {_title(frame)}\n\n{table}\n\n{legend(frame)}\n\n{failure_sentence(frame)}\n"
 
 
@@ -188,8 +196,12 @@ def latex_of(wide: pd.DataFrame) -> str:
 
 def _title(frame: pd.DataFrame) -> str:
     first = frame.iloc[0]
-    title = f"{first.data} (preset {first.preset}, {int(first.n)} sentences)"
-    return f"{title}. {SMOKE.capitalize()}." if presets.is_smoke(first.preset) else title
+    return f"{first.data} (preset {first.preset}, {int(first.n)} sentences).{smoke(first.preset)}"
+
+
+def smoke(preset: str) -> str:
+    """What a caption ends with: nothing, or that a preset of smoke size decides nothing."""
+    return f" {SMOKE.capitalize()}." if presets.is_smoke(preset) else ""
 
 
 def failure_sentence(frame: pd.DataFrame) -> str:
@@ -204,18 +216,9 @@ TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"–": "--", "↓": r"$\
                      | {"↑": r"$\uparrow$", "✓": r"\checkmark", "✗": r"$\times$"})  # fmt: skip
 
 
-def tex_cell(row: pd.Series, bold: bool) -> str:
-    text = number(row.estimate, row.metric)
-    text = rf"\textbf{{{text}}}" if bold else text
-    if pd.notna(row.low):
-        low, high = number(row.low, row.metric), number(row.high, row.metric)
-        text += rf" {{\scriptsize[{low}, {high}]}}"
-    return f"{text} {row.madis_better.translate(TEX)}".strip()
-
-
 def latex(frame: pd.DataFrame) -> str:
     """A booktabs table; needs the packages booktabs and amssymb."""
-    metrics, rows = grid(frame, tex_cell, "--")
+    metrics, rows = grid(frame, "tex")
     lines = [r"\begin{tabular}{ll" + "r" * len(metrics) + "}", r"\toprule"]
     lines.append(" & ".join(["System", "Source", *(heading(m).translate(TEX) for m in metrics)]))
     lines[-1] += r" \\"
@@ -230,9 +233,10 @@ def latex(frame: pd.DataFrame) -> str:
     return f"% {notes}\n" + "\n".join(lines) + "\n"
 
 
-def html_cell(row: pd.Series, bold: bool) -> str:
+def html_cell(row: pd.Series) -> str:
+    """As :func:`cell`, with the mark in words for who points at it and the interval below."""
     text = number(row.estimate, row.metric)
-    text = f"<b>{text}</b>" if bold else text
+    text = f"<b>{text}</b>" if row.bold else text
     if row.madis_better:
         kind = {"✓": "better", "✗": "worse", "–": "open"}[row.madis_better]
         title = {"better": "MaDiS is better", "worse": "MaDiS is worse", "open": "not separated"}
@@ -248,7 +252,7 @@ def html(frame: pd.DataFrame) -> str:
 
     Re-tokenised SiBLEU is left to the files: beside SiBLEU it would make the table too wide.
     """
-    metrics, rows = grid(frame[~frame.metric.isin(RETOKENISED)], html_cell)
+    metrics, rows = grid(frame[~frame.metric.isin(RETOKENISED)], "html")
     head = "".join(f'<th scope="col">{markup.escape(heading(m))}</th>' for m in metrics)
     body, previous = [], None
     for system, source, *cells in rows:
@@ -353,7 +357,10 @@ def lengths(suite: Suite) -> pd.DataFrame:
 
 def write(frame: pd.DataFrame, folder: Path, name: str) -> None:
     """``name.csv``, ``name.md`` and ``name.tex`` of a results table."""
-    texts = {"csv": frame.to_csv(index=False), "md": markdown(frame), "tex": latex(frame)}
-    for suffix, text in texts.items():
-        with atomic_write(folder / f"{name}.{suffix}") as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_files(folder / name, frame, markdown(frame), latex(frame))
+
+
+def write_files(path: Path, frame: pd.DataFrame, markdown: str, latex: str) -> None:
+    """A table as ``path`` with .csv, .md and .tex behind it."""
+    for suffix, text in (("csv", frame.to_csv(index=False)), ("md", markdown), ("tex", latex)):
+        write_text(path.with_name(f"{path.name}.{suffix}"), text)

@@ -96,7 +96,9 @@ class MaDiSSystem:
             )
             if preset.model.qwen3:
                 model.start_from_qwen3(preset.model.qwen3)
-        return cls(tokenizer, text, model, preset.model.max_tokens // preset.tokens_per_step)
+        return cls(
+            tokenizer, text, model, utc.steps_for(preset.model.max_tokens, preset.tokens_per_step)
+        )
 
     def generate(
         self,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from madis_lib import experiments, fusion, paper, sampler
-from madis_lib.experiments import ablations, gates, registered, registry
+from madis_lib import experiments, fusion, paper, presets, sampler
+from madis_lib.experiments import ablations, contrasts, gates, registered, registry
 from madis_lib.experiments.ablations import ABLATIONS, CORPUS, Row
 from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import Suite
@@ -226,7 +226,7 @@ def test_a_table_of_ones_own_stands_where_the_papers_do(suite, mine):
     assert "In order (ours)" in ablation_tables.markdown(found)
 
 
-def test_differences_are_paired_with_the_full_method(suite, mine):
+def test_differences_are_paired_with_the_full_method(suite, mine, monkeypatch):
     found = ablation_tables.differences(suite, "mine")
     assert set(found.row) == {"none", "mine"} and set(found.seeds) == {1}
     assert list(found.metric.unique()) == list(ablation_tables.SHOWN)
@@ -235,6 +235,12 @@ def test_differences_are_paired_with_the_full_method(suite, mine):
     cell = found[(found.row == "none") & (found.metric == "dtw_body")].iloc[0]
     assert cell.estimate == pytest.approx(paired.mean())
     assert cell.low < cell.estimate < cell.high
+    assert set(found.better) == {""}  # one seed, smoke size
+    apart = found[(found.low > 0) | (found.high < 0)]
+    assert len(apart)
+    monkeypatch.setattr(contrasts, "MIN_SEEDS", 1)
+    monkeypatch.setattr(presets, "is_smoke", lambda name: False)
+    found = ablation_tables.differences(suite, "mine")
     for cell in found.itertuples():
         assert (cell.better == "") == (cell.low <= 0 <= cell.high)
     assert ablation_tables.differences(suite, "table4").empty

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from madis_lib import metrics, paper, presets
-from madis_lib.experiments import ablations, registry, rivals, sweep
+from madis_lib.experiments import ablations, contrasts, registry, rivals, sweep
 from madis_lib.experiments.ablations import CORPUS, FULL
 from madis_lib.experiments.evaluate import available
 from madis_lib.experiments.evidence import Measured
 from madis_lib.experiments.suite import Suite, encode
-from madis_lib.reporting import comparison
+from madis_lib.reporting import ablation_tables, comparison
 from madis_lib.systems import dictionary
 from tests import tiny
 
@@ -160,6 +160,32 @@ def test_table_1_holds_what_is_finished_and_what_is_not_implemented(suite, runs)
     assert list(cards.system) == [rivals.ROWS[key].label for key in PRINTED]
 
 
+def test_nobody_is_called_better_before_there_are_seeds_enough(suite, runs, monkeypatch):
+    rivals.bounds(suite, CORPUS)
+    found = comparison.frame(suite, CORPUS)
+    assert set(found.madis_better) == {""}
+    monkeypatch.setattr(contrasts, "MIN_SEEDS", 1)
+    monkeypatch.setattr(presets, "is_smoke", lambda name: False)
+    found = comparison.frame(suite, CORPUS).set_index(["row", "metric"])
+    assert found.madis_better["tokenizer round trip", "dtw_body"] == "✗"
+    assert found.madis_better["madis", "dtw_body"] == ""
+    assert found.madis_better["s_motiongpt", "sibleu_body"] == ""  # other tokens
+
+
+def test_the_table_holds_what_it_is_asked_to_show(suite, runs, monkeypatch):
+    """Numbers that were kept for other metrics are not taken for these."""
+    bounds = rivals.bounds(suite, CORPUS)
+    for of_table in (comparison.frame(suite, CORPUS), ablation_tables.bounds(suite)):
+        assert "mm_body" not in set(of_table.metric)
+    for module in (comparison, ablation_tables):
+        monkeypatch.setattr(module, "SHOWN", ("mm_body",))
+    found = comparison.frame(suite, CORPUS).set_index("row").estimate
+    assert found["madis"] == pytest.approx(np.mean(runs["madis"].result["scores"]["mm_body"]))
+    found = ablation_tables.bounds(suite).set_index("row").estimate
+    expected = bounds.result["scores"]["mean pose"]["mm_body"]
+    assert found["mean pose"] == pytest.approx(np.mean(expected))
+
+
 def test_the_paper_s_orderings_are_measured(suite, runs):
     evidence = Measured(suite)
     gap = evidence.contrast("table1", {"soke_mbart": 1, "madis": -1}, "csl.dtw_body")
@@ -180,8 +206,9 @@ def test_soke_enters_the_sweep(suite, runs):
 
 
 def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
-    larger = Suite(replace(tiny.preset(), name="gpu"), suite.store.root.parent)
-    titles = [s.title for s in registry.chosen(larger, ["table1"], seeds=(0, 1))]
+    size = replace(tiny.preset(), name="gpu")
+    larger = Suite(size, suite.store.root.parent, row_seeds=(0, 1))
+    titles = [s.title for s in registry.chosen(larger, ["table1"])]
     assert "Table 1, SOKE (Qwen3), SignWorld csl, seed 1" in titles
     assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 0" in titles
     assert "Table 1, SOKE (Qwen3), SignWorld phoenix, seed 1" not in titles
@@ -193,3 +220,10 @@ def test_table_1_has_all_seeds_on_one_corpus_and_one_on_the_others(suite):
     assert "fine-tuning, SignWorld csl" in titles and "fine-tuning, SignWorld phoenix" not in titles
     smoke = [s.title for s in registry.chosen(suite, ["table1"])]
     assert not [t for t in smoke if t.startswith("Table 1") and "phoenix" in t]
+
+
+def test_another_number_of_tokens_a_step_is_another_run(suite):
+    other = suite.variant(replace(suite.preset, tokens_per_step=2))
+    both = suite.named, other.named
+    assert len({rivals.measured(s, "madis", CORPUS, 0).key for s in both}) == 2
+    assert len({s.row(True, 0).watched(CORPUS, 2).key for s in both}) == 2

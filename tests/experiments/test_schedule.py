@@ -1,5 +1,6 @@
 """Plans, order, a time limit, and several processes at one suite."""
 
+import pickle
 import shutil
 import time
 from dataclasses import replace
@@ -8,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from madis_lib import presets, train
-from madis_lib.experiments import registry, schedule, workers
-from madis_lib.experiments.registry import Step
+from madis_lib import paper, presets, train
+from madis_lib.experiments import ablations, registry, schedule, workers
 from madis_lib.experiments.store import BusyRunError, Store
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting.narrator import show_plan
@@ -35,7 +35,9 @@ def test_every_step_needs_only_steps_before_it(suite):
 def test_every_artefact_can_be_asked_for():
     suite = Suite(presets.get("laptop"), Path("nowhere"))
     served = {a for step in registry.steps(suite.named) for a in step.serves}
-    assert set(registry.KNOWN) - served == {"fig7a"}  # signers rate: madis study
+    assert set(paper.ARTEFACTS) - served == {"fig7a"}
+    with pytest.raises(ValueError, match="signers rate 'fig7a'.* madis study"):
+        registry.chosen(suite.named, ["fig7a"])
     rows = [step.title for step in registry.chosen(suite.named, ["table1"])]
     assert not [t for t in rows if t.startswith(("fine-tuning", "signing and scoring"))]
 
@@ -45,10 +47,37 @@ def test_an_artefact_brings_what_it_needs_and_no_more(suite):
     assert "sign tokenizer" in titles and "pretraining of the rows, seed 0" in titles
     assert not [t for t in titles if "Table 4" in t or t == "pretraining" or "retrieval" in t]
     assert [t for t in titles if t.startswith("Table 3")]
-    more = [s.title for s in registry.chosen(suite, ["table3"], seeds=(4, 5))]
+    asked = Suite(suite.preset, suite.store.root.parent, row_seeds=(4, 5))
+    more = [s.title for s in registry.chosen(asked, ["table3"])]
     assert sum(t.endswith("seed 4") for t in more) == sum(t.endswith("seed 5") for t in more) > 4
-    with pytest.raises(ValueError, match="no artefact 'table9': choose from .*table3"):
-        registry.chosen(suite, ["table9"])
+
+
+@pytest.mark.parametrize("artefact", ["table9", "utc_map", "order", "table1_long"])
+def test_what_has_no_runs_here_is_refused_by_name(suite, artefact):
+    """Some artefacts need a larger preset than others."""
+    says = f"no runs of '{artefact}' with preset 'tiny': choose from .*table3"
+    with pytest.raises(ValueError, match=says):
+        registry.chosen(suite, ["table3", artefact])
+
+
+@pytest.mark.parametrize("artefact", ["fig5", "fig6", "table1"])
+@pytest.mark.parametrize("preset", ["laptop", "paper"])
+def test_the_first_seed_that_is_asked_for_is_the_one_of_every_corpus(preset, artefact):
+    suite = Suite(presets.get(preset), Path("nowhere"), row_seeds=(3, 1)).named
+    titles = [step.title for step in registry.chosen(suite, [artefact])]
+    other = [t for t in titles if t.startswith("Table 1") and "how2sign, seed" in t]
+    assert other and all(t.endswith("seed 3") for t in other)
+
+
+def test_seeds_of_rows_go_where_the_rows_are():
+    laptop = Suite(presets.get("laptop"), Path("nowhere"), row_seeds=(3, 1, 3))
+    world = ablations.world(laptop)
+    again = pickle.loads(pickle.dumps(world))
+    for suite in (world, world.named, world.variant(alpha=0.1), again):
+        assert suite.row_seeds == (3, 1)
+    assert laptop.row_seeds == laptop.preset.seeds  # of rows as long as the headline
+    usual = ablations.world(Suite(presets.get("laptop"), Path("nowhere")))
+    assert usual.row_seeds == usual.preset.seeds == (0, 1, 2, 3, 4)
 
 
 def test_a_plan_makes_nothing_and_knows_what_is_done(suite):
@@ -62,6 +91,12 @@ def test_a_plan_makes_nothing_and_knows_what_is_done(suite):
     assert schedule.remaining(elsewhere)[0] == 60 / workers.cores()
     lines = show_plan(planned)
     assert lines[1].startswith("done") and lines[-1].startswith(f"{len(planned) - 1} of")
+
+
+def test_runs_have_titles_before_they_are_made(suite):
+    titles = registry.titles(suite)
+    assert not suite.store.root.exists() and "corpus" in titles.values()
+    assert titles[suite.corpus.key] == "corpus"
 
 
 def test_a_part_of_what_is_done_is_not_asked_for(suite):
@@ -169,11 +204,8 @@ def test_a_run_that_another_process_makes_is_busy_or_waited_for(tmp_path):
 
 
 def test_a_step_can_be_sent_to_another_process(suite):
-    import pickle
-
     for step in registry.steps(suite):
         assert isinstance(pickle.loads(pickle.dumps(step.find)), partial), step.title
-    assert isinstance(replace(registry.steps(suite)[0], title="x"), Step)
 
 
 def test_ablations_of_another_world_need_that_world(suite, monkeypatch):

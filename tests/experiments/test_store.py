@@ -152,6 +152,20 @@ def test_only_finding_makes_nothing(runs, work):
     assert work.done == 1
 
 
+def test_what_is_finished_is_found_and_nothing_is_made(runs, work):
+    def find(seed):
+        return runs.run("a", CONFIG | {"seed": seed}, (), work)
+
+    there = {seed: find(seed) for seed in (0, 2)}
+    assert runs.finished((0, 1, 2), find) == there and work.done == 2
+    assert runs.look_for(lambda: find(1)) is None and runs.look_for(lambda: find(2)) == there[2]
+    with runs.only_finding():
+        runs.finished((0,), find)
+        with pytest.raises(UnfinishedRunError):  # still only finding
+            find(1)
+    assert find(1).result == {"number": 3}
+
+
 SHARED = """
 import json, os, sys, time
 from pathlib import Path
@@ -260,3 +274,15 @@ def test_what_to_expect_is_not_moved_by_a_run_that_was_paused(tmp_path, work):
         made = runs.run("row", CONFIG | {"seed": i}, (), work).folder / "made.json"
         made.write_text(json.dumps(json.loads(made.read_text()) | {"seconds": seconds}))
     assert runs.expected_seconds("row") == 11
+
+
+def test_what_to_expect_is_not_of_runs_whose_names_begin_alike(tmp_path, work):
+    runs = Store(tmp_path)
+    for name, seconds in (
+        ("tokenizer", 50.0),
+        ("tokenizer-whole", 1.0),
+        ("tokenizer-quality", 2.0),
+    ):
+        made = runs.run(name, CONFIG, (), work).folder / "made.json"
+        made.write_text(json.dumps(json.loads(made.read_text()) | {"seconds": seconds}))
+    assert runs.expected_seconds("tokenizer") == 50

@@ -223,3 +223,20 @@ def test_bad_scores_name_line_and_column(ratings, tmp_path, text, says):
     path.write_text(text)
     with pytest.raises(ValueError, match=says):
         study.read_scores(path, ratings)
+
+
+def test_one_rater_says_nothing_of_others():
+    table = np.full((3, len(NAMES), len(SYSTEMS)), np.nan)
+    table[0] = np.arange(15).reshape(5, 3)
+    found = study.resampled(lambda r, i: study._mean(table[np.ix_(r, i)]), table)
+    assert found.estimate == 7 and np.isnan(found.low) and np.isnan(found.high)
+    table[1] = table[0]
+    assert study.resampled(lambda r, i: study._mean(table[np.ix_(r, i)]), table).low < 7
+
+
+def test_a_hostile_file_of_ratings_is_an_error_with_its_name(tmp_path):
+    path = tmp_path / "r1.json"
+    for text in ("[" * 100_000, "1" * 5000):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"r1.json: not JSON"):
+            study._read(path, "x")

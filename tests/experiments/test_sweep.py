@@ -72,6 +72,14 @@ def test_the_figure_shows_what_the_table_holds(suite):
     assert (found.low <= found.estimate).all() and (found.estimate <= found.high).all()
 
 
+def test_another_quality_is_measured_and_not_missed(suite, monkeypatch):
+    efficiency.swept(suite, "csl")
+    assert "mm_body" not in set(speed_tables.frame(suite).measure)
+    monkeypatch.setattr(speed_tables, "QUALITY", ("mm_body",))
+    monkeypatch.setitem(speed_tables.HEADINGS, "mm_body", "aligned error body (mm) ↓")
+    assert "mm_body" in set(speed_tables.frame(suite).measure)
+
+
 def test_a_causal_model_reads_nothing_ahead_on_any_sentence(suite):
     run = bidirectional.future_attention(suite, "csl")
     ratios = run.result["ratios"]

@@ -10,6 +10,7 @@ from madis_lib import presets, sampler
 from madis_lib.experiments import ablations, order, registry, utc_map
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import figures
+from madis_lib.reporting.figures import style
 from tests import tiny
 
 GIVEN = next(c for c in utc_map.CONDITIONS if c.true_lengths)
@@ -73,8 +74,10 @@ def test_points_are_paired_differences_and_thirds_divide_the_test_set(suite, tmp
             kept.store.keep(utc_map.measured(suite, condition, row, 0))
     assert utc_map.differences(kept, ("dtw_body", "gloss_error")) == points  # results are enough
     assert not kept.store.root.exists()
-    drawn = figures.utc_map(suite).data["points"]
-    assert {p["axis"] for p in drawn} == set(axes)
+    figure = figures.utc_map(suite)
+    assert {p["axis"] for p in figure.data["points"]} == set(axes)
+    colours = {line.get_color() for panel in figure.axes for line in panel.lines}
+    assert style.SOFT in colours and not colours & {style.GOOD, style.BAD}  # one seed
 
 
 def test_a_given_length_is_kept(suite):

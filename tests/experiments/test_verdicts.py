@@ -120,11 +120,30 @@ def test_a_tie_is_on_neither_side():
     assert "1 of 2 comparisons on the paper's side, 1 tied" in judged.reason.lower()
 
 
+def test_a_ratio_is_told_as_one():
+    judged = judge([RATIO], Made(cells(sign=150, none=100), spread=0))[0]
+    assert judged.ours.endswith("sign / none = 1.5 (claimed: at least 1.35)")
+
+
+def test_what_was_measured_too_seldom_could_not_be_reproduced():
+    both = claim(paper.Better("table2", "sign", ("none", "latent"), (COLUMN,)))
+    few, lacking, whole = (
+        judge([of], made)[0]
+        for of, made in (
+            (BETTER, Made(cells(sign=33, none=31), seeds=4)),
+            (both, Made(cells(sign=33, none=31))),
+            (BETTER, Made(cells(sign=31, none=33))),
+        )
+    )
+    assert not few.complete and not lacking.complete
+    assert whole.complete and whole.verdict == "not reproduced"
+
+
 def test_what_is_told_has_no_infinite_end_and_no_p_of_zero():
     one = judge([BETTER], Made(cells(sign=33, none=31), seeds=1))[0]
     assert one.ours.endswith("= 2 (one training: no interval)")
     sure = judge([BETTER], Made(cells(sign=33, none=31), spread=0))[0]
-    assert sure.p_for == 0 and "p < 1e-12" in sure.reason
+    assert sure.p_for == 0 and "p < 0.001" in sure.reason
 
 
 @pytest.mark.parametrize("gap, expected", [(-3, "not reproduced"), (3, "inconclusive")])

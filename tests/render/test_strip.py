@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from madis_lib.render import strip
 from madis_lib.render.strip import film_strip, pose_row, sample_times
 
 
@@ -21,6 +22,16 @@ def test_clips_of_other_lengths_have_their_own_times(features):
     figure = film_strip({"a": features, "b": features[:6]}, fps=10, frames=2, title="Cost: $5 & $6")
     assert texts(figure) == ["Cost: $5 & $6", "a", "0.00 s", "1.10 s", "b", "0.00 s", "0.50 s"]
     figure.canvas.draw()  # a dollar sign is no formula
+
+
+@pytest.mark.parametrize("installed", [[], ["Noto Sans CJK SC"]])
+def test_without_a_chinese_font_a_line_says_so_in_place_of_boxes(features, monkeypatch, installed):
+    monkeypatch.setattr(strip, "fonts", lambda: ["DejaVu Sans", *installed])
+    shown = texts(film_strip({"手 A": features}, fps=10, frames=1, title="你好！ (csl)"))
+    if installed:
+        assert shown[:2] == ["你好！ (csl)", "手 A"] and strip.NO_FONT not in shown
+    else:
+        assert shown[:2] == ["… (csl)", "… A"] and shown[-1] == strip.NO_FONT
 
 
 def test_times_run_from_start_to_end():

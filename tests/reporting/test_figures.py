@@ -32,6 +32,8 @@ def test_differences_are_drawn_as_the_table_has_them(suite, report):
     }
     assert {a.get_title(loc="left") for a in panels if a.xaxis_inverted()} == lower
     assert "smoke" in figure.get_suptitle()
+    drawn = [line for axes in panels for line in axes.lines if len(line.get_xdata()) > 0]
+    assert not {line.get_color() for line in drawn} & {style.GOOD, style.BAD}  # one seed
 
 
 def test_figures_are_the_same_each_time(suite, tmp_path):

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from madis_lib.experiments import evaluate, provenance
+from madis_lib.experiments import ablations, evaluate, provenance
 from madis_lib.experiments.suite import CORPORA
 from madis_lib.reporting import equations, notebook_runs, page, tables
 from madis_lib.reporting import reproduce as reproducing
@@ -96,6 +97,31 @@ def test_a_second_call_repeats_nothing_and_numbers_its_steps(report, again, caps
     kept = ("name", "key", "seconds", "peak_memory_mb")
     for a, b in zip(first["runs"], second["runs"], strict=True):
         assert [a.get(k) for k in kept] == [b.get(k) for k in kept]
+
+
+def test_what_is_asked_for_is_made_and_shown(report, home, tmp_path):
+    """With a seed that the preset does not have, before all else is there."""
+    mine = tmp_path / "home"
+    shutil.copytree(home, mine)
+    (gone,) = mine.glob("tiny/tokenizer-quality-*")
+    shutil.rmtree(gone)
+    asked = ("fig7c", "table5", "table6")
+    folder = reproduce("tiny", mine, tmp_path, only=asked, seeds=(7,))
+    assert folder == tmp_path / "tiny" and not (folder / "report.html").exists()
+    assert not list(mine.glob("tiny/tokenizer-quality-*"))
+    tables_of = {p.name for p in folder.glob("tables/*.csv")}
+    assert tables_of >= {"attention.csv", "siclip.csv", "table5.csv"}
+    assert not tables_of & {"lengths.csv", "results-csl.csv", "table3.csv"}
+    assert {p.stem for p in folder.glob("figures/*")} == {"fig7c"}
+    for seeds in ((7,), None):
+        found = reproducing.open_suite("tiny", mine, tmp_path, seeds=seeds)
+        assert list(ablations.by_seed(found, ablations.gated)) == list(seeds or (0,))
+
+
+def test_what_has_no_runs_leaves_no_report(suite, home, tmp_path):
+    with pytest.raises(ValueError, match="no runs of 'utc_map' with preset 'tiny'"):
+        reproduce("tiny", home, tmp_path, only=("utc_map",))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_release_protocol_has_a_report_of_its_own(suite, home, tmp_path):

@@ -91,14 +91,15 @@ def test_what_people_wrote_stands_beside_the_verdicts(judgements, tmp_path):
     assert scoreboard.read_readings(tmp_path) == {}
     first, second, *_ = (j.claim.id for j in judgements)
     path = tmp_path / "readings.md"
-    path.write_text(f"# Notes\n\n## {first}, {second}\n\nTried & failed.\n\nTwice.\n")
+    path.write_text(f"# Notes\n\n## {first}, {second}\n\nTried & **failed**.\n\n<b>Twice.\n")
     readings = scoreboard.read_readings(tmp_path)
-    assert readings == dict.fromkeys((first, second), "Tried & failed.\n\nTwice.")
+    assert readings == dict.fromkeys((first, second), "Tried & **failed**.\n\n<b>Twice.")
     scoreboard.write(judgements, tmp_path, {}, readings)
     claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
     assert {c["id"] for c in claims if c["reading"]} == {first, second}
     page = scoreboard.section(judgements, readings)
-    assert page.count("<p>Tried &amp; failed.</p><p>Twice.</p>") == 2
+    assert page.count("<p>Tried &amp; <strong>failed</strong>.</p>\n<p>&lt;b&gt;Twice.</p>") == 1
+    assert page.count(f'<a href="#claim-{first}">our reading</a>') == 1
     reader = Reader()
     reader.feed(page)
     assert reader.open == []

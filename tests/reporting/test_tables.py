@@ -8,7 +8,7 @@ from madis_lib import paper, presets
 from madis_lib.experiments import evaluate
 from madis_lib.reporting import metric_tables, tables
 
-SYSTEMS = ["MaDiS", "mean pose", "random clip", "shuffled text", "tokenizer round trip"]
+SYSTEMS = [evaluate.SYSTEM, *evaluate.FLOORS, evaluate.CEILING]
 
 
 def frame_of(marks: dict[str, str], preset="laptop") -> pd.DataFrame:
@@ -43,6 +43,15 @@ def test_a_table_holds_every_system_and_metric_with_its_interval(suite):
     assert (row.estimate, row.low, row.high) == pytest.approx(tuple(expected))
 
 
+def test_another_metric_is_measured_and_not_missed(suite, monkeypatch):
+    few = {name: m for name, m in evaluate.METRICS.items() if name != "mm_body"}
+    with monkeypatch.context() as before:
+        for module in (evaluate, tables):
+            before.setattr(module, "METRICS", few)
+        assert "mm_body" not in set(tables.results(suite, "phoenix").metric)
+    assert "mm_body" in set(tables.results(suite, "phoenix").metric)
+
+
 def test_verdicts_are_those_of_the_paired_comparison(suite):
     frame = tables.results(suite, "csl")
     scores = suite.evaluated("csl").result["scores"]
@@ -67,7 +76,7 @@ def test_the_papers_numbers_stand_apart_as_reported(suite):
 
 
 def test_bold_only_when_every_bound_is_beaten():
-    all_beaten = dict.fromkeys(tables.FLOORS, "✓") | {tables.CEILING: "✗"}
+    all_beaten = dict.fromkeys(evaluate.FLOORS, "✓") | {evaluate.CEILING: "✗"}
     assert tables.best(frame_of(all_beaten)) == {("MaDiS", "dtw_body")}
     assert r"\textbf{1.00}" in tables.latex(frame_of(all_beaten))
     assert tables.latex(frame_of(all_beaten)).count(r"\textbf") == 1
@@ -75,6 +84,22 @@ def test_bold_only_when_every_bound_is_beaten():
         frame = frame_of(all_beaten | {"mean pose": mark})
         assert tables.best(frame) == set()
         assert r"\textbf" not in tables.latex(frame) and "<b>" not in tables.html(frame)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("md", "**5.99** [5.70, 6.31] ✓"),
+        ("html", '<b>5.99</b> <span class="soft">[5.70, 6.31]</span> ✓'),
+        ("tex", r"\textbf{5.99} {\scriptsize[5.70, 6.31]} \checkmark"),
+    ],
+)
+def test_a_cell_says_what_its_row_holds(form, text):
+    row = pd.Series({"metric": "dtw_body", "estimate": 5.99, "low": 5.7, "high": 6.31})
+    assert tables.cell(pd.Series({**row, "bold": True, "madis_better": "✓"}), form) == text
+    assert tables.cell(row, "md") == "5.99 [5.70, 6.31]"
+    assert tables.cell(pd.Series({**row, "low": np.nan, "high": np.nan}), form) == "5.99"
+    assert tables.cell(pd.Series({**row, "estimate": np.nan}), form) == ""
 
 
 def test_failures_are_said_in_words():

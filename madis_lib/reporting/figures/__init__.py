@@ -19,7 +19,7 @@ from madis_lib.reporting.figures.architecture import fig2
 from madis_lib.reporting.figures.comparison import fig5
 from madis_lib.reporting.figures.confidence import order
 from madis_lib.reporting.figures.corpus import corpus_statistics
-from madis_lib.reporting.figures.curves import training
+from madis_lib.reporting.figures.curves import fig9, training, watched
 from madis_lib.reporting.figures.gates import fig4, fig10
 from madis_lib.reporting.figures.headline import headline
 from madis_lib.reporting.figures.masked import fig8
@@ -45,6 +45,7 @@ __all__ = [
     "fig7b",
     "fig7c",
     "fig8",
+    "fig9",
     "fig10",
     "headline",
     "metric_blindness",
@@ -108,7 +109,8 @@ ALL = (
         "Real traces of one fine-tuned model on one sentence. Without checkpoints (a) the model "
         "writes wherever it is surest, often the silence after the end first. With them (b) every "
         "fourth token is known before any other, then every second. (c) counts the possible "
-        "orders. The model was trained with checkpoints, so (a) shows it off its habit.",
+        "orders, by Eq. 5 as printed, whose exponents need not be whole. The model was trained with "
+        "checkpoints, so (a) shows it off its habit.",
     ),
     Entry(
         "fig4",
@@ -132,12 +134,13 @@ ALL = (
         "fig6",
         fig6,
         "Fig. 6b-d: quality against speed",
-        "A dot is a number of tokens a step, written beside those of MaDiS and the ends of other curves; up "
-        "and to the right is better. DTW-JPE and SiBLEU are averages of body and hands. Speeds are of one sentence at a time on one CPU "
-        "thread, signing alone, and count tokens before the end; intervals (95 %) are over sentences, "
-        "of one training. Coarse canvases and the threshold are shortcuts that sign other tokens; of what "
-        "is called trained, the model is another one. "
-        "Notice whether a curve falls, and where: that is what more tokens a step cost.",
+        "Rows of Table 1, which are trained for shorter than the headline. A dot is a number of tokens a "
+        "step, written beside those of MaDiS and the ends of other curves; up and to the right is better. "
+        "DTW-JPE and SiBLEU are averages of body and hands. Speeds are of one sentence at a time, signing "
+        "alone, and count tokens before the end; intervals (95 %) are over sentences, of one training. "
+        "Coarse canvases and the threshold are shortcuts that sign other tokens; of what is called trained, "
+        "the model is another one. Notice whether a curve falls with more tokens a step, and where: in rows "
+        "trained too shortly it need not, because their confidence is not worth following (figure order).",
         runs=efficiency.finished_sweeps,
     ),
     Entry(
@@ -147,10 +150,11 @@ ALL = (
         "In the place of five signers, SignWorld's oracle: motions from perfect to useless are "
         "scored by every metric and by the glosses that can be read off them. Bars are Spearman's "
         "ρ, oriented so that right is positive, with 95 % intervals over sentences; blue ones are "
-        "the paper's metrics. The order of metrics depends on what goes wrong: the first row has "
-        "changes of tempo, noise and turned hands among its motions, the second only right signing "
-        "and signs that are missing, moved or others, the third ranks whole conditions, the last "
-        "what the model itself gets wrong. SiCLIP's R@1 searches the texts of the panel; of a "
+        "the paper's metrics. Notice whether SiBLEU and SiCLIP are above DTW-JPE, as the paper has "
+        "it. The order of metrics depends on what goes wrong: the first row has changes of tempo, "
+        "noise and turned hands among its motions, the second only right signing and signs that are "
+        "missing, moved or others, the third ranks whole conditions, the last what the model itself "
+        "gets wrong. SiCLIP's R@1 searches the texts of the panel; of a "
         "single clip it is 0 or 1, which caps its ρ. An oracle on synthetic signing is not a "
         "signer: it reads glosses and nothing else.",
         needs_truth=True,
@@ -180,8 +184,9 @@ ALL = (
         "fig7c",
         fig7c,
         "Fig. 7c: how far attention looks ahead",
-        "Maps of the three heads that look ahead most, on a sentence of the test set, and the share of "
-        "every head's attention that falls on later signs, over the whole test set. The paper has 41 % "
+        "The headline's model; the verdict is of the same on csl. Maps of the three heads that look ahead "
+        "most, on a sentence of the test set, and the share of every head's attention that falls on later "
+        "signs, over the whole test set. The paper has 41 % "
         "over all heads and nothing beside it. Notice the open dots: a model that has learnt nothing "
         "spreads its attention evenly, nearly half of it ahead, so an average of that size is no sign "
         "of having learnt to look ahead. What training can do is to part the heads into those that look "
@@ -192,17 +197,27 @@ ALL = (
         "fig8",
         fig8,
         "Fig. 8: signs rebuilt from what is left of them",
-        "The pretrained model sees the text and the unmasked tokens; the latents it predicts for "
-        "the others are decoded. Compare a quarter of the tokens masked with the tokenizer alone: "
+        "The headline's pretrained model (the verdict is of those of the ablations) sees the text and the "
+        "unmasked tokens; the latents it predicts for the others are decoded. Compare a quarter of the tokens masked with the tokenizer alone: "
         "the difference is what the model did not know. With all of them masked only the text is "
         "left to go by.",
     ),
     Entry(
+        "fig9",
+        fig9,
+        "Fig. 9: training with and without temporal checkpoints",
+        "The full method as a row of the ablations, a thin line a seed, their mean thick. The losses are "
+        "taken on different canvases, of which those of UTC are the easier ones: that its loss is lower "
+        "says little (notebook 05). Notice in (b) how far seeds are apart.",
+        runs=watched,
+    ),
+    Entry(
         "utc_map",
         utc_map,
-        "When do temporal checkpoints help?",
+        "When temporal checkpoints help",
         "Not in the paper. Table 3's first and fourth row, trained or sampled under other conditions, "
-        "one changed at a time; the last two groups divide the test set of the first. Filled marks: "
+        "one changed at a time; the second and third group divide the test set of the first by the share of "
+        "the canvas that is left after the end, and by the length of signs. Filled marks: "
         "the 95 % interval over five seeds and sentences is off zero (not corrected for their number); "
         "green circles where checkpoints help, orange squares where they harm. Ticks: single seeds.",
         runs=conditions.finished,
@@ -223,8 +238,9 @@ ALL = (
         "Fig. 10 and Table 5: which hand the gate listens to",
         "(a) For each kind of sign the longest in the test set, with SignWorld's own truth about "
         "handedness. (b) The mean over all signs of the test set, with 95 % intervals over signs. "
-        "If the paper's finding holds here, a one-handed sign gives its hand more weight than the "
-        "idle one.",
+        "Of the headline's model; Table 5 and its verdicts are of the ablations' five, on their own "
+        "corpus, and need not agree. If the paper's finding holds, a one-handed sign gives its hand more "
+        "weight than the idle one.",
         needs_truth=True,
     ),
     Entry(

@@ -8,14 +8,16 @@ from matplotlib.figure import Figure
 
 from madis_lib import presets
 from madis_lib.experiments import ablations
+from madis_lib.experiments.contrasts import MIN_SEEDS
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import ablation_tables, tables
 from madis_lib.reporting.figures import style
 
-# Colour and filling of a difference: better, worse, not separated from zero.
+# Colour and filling of a difference: better, worse, neither.
 LOOKS = {"yes": (style.GOOD, True), "no": (style.BAD, True), "": (style.SOFT, False)}
-MEANING = {"yes": "better", "no": "worse", "": "not separated"}
+OPEN = f"not separated, or not judged (fewer than {MIN_SEEDS} seeds; smoke size)"
+MEANING = {"yes": "better", "no": "worse", "": OPEN}
 COLUMNS = 3
 
 

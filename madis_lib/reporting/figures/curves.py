@@ -1,11 +1,18 @@
-"""Training curves of the tokenizer, pretraining and fine-tuning."""
+"""Training curves: of the tokenizer, pretraining and fine-tuning; with and without UTC (Fig. 9)."""
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
+from madis_lib import paper
+from madis_lib.experiments import ablations
+from madis_lib.experiments.contrasts import AVERAGES
+from madis_lib.experiments.store import Run
 from madis_lib.experiments.suite import Suite
 from madis_lib.parts import PARTS
 from madis_lib.reporting.figures import style
@@ -62,10 +69,7 @@ def _draw(axes: Axes, lines: dict[str, tuple[History, str, str]], log: bool = Tr
     axes.set_xlabel("update")
     axes.set_xlim(0, None)
     if log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-        axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        _log(axes)
     else:
         axes.set_ylim(0, None)
     axes.grid(axis="y")
@@ -74,3 +78,52 @@ def _draw(axes: Axes, lines: dict[str, tuple[History, str, str]], log: bool = Tr
         handlelength=1.2, labelspacing=0.3, columnspacing=1, ncols=columns,
         loc="upper left", bbox_to_anchor=(-0.04, -0.2), borderpad=0,
     )  # fmt: skip
+
+
+def _log(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def watched(suite: Suite) -> dict[str, dict[int, Run]]:
+    """The finished trainings of Fig. 9 by row and seed, where both rows have some."""
+    found = {row: ablations.by_seed(suite, partial(_watched, row=row)) for row in ablations.FIG_9}
+    return found if all(found.values()) else {}
+
+
+def _watched(world: Suite, seed: int, row: str) -> Run:
+    return ablations.watched(world, seed, row)
+
+
+@style.styled
+def fig9(suite: Suite) -> Figure:
+    """Token loss and validation SiBLEU against updates, a thin line a seed, their mean thick."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    measures = (("sign",), tuple(f"val {m}" for m in AVERAGES["sibleu"]))
+    drawn = {}
+    for i, (row, runs) in enumerate(watched(suite).items()):
+        label, colour = paper.FIG_9.row(row).label, style.SERIES[i]
+        for panel, names in zip(axes, measures, strict=True):
+            histories = [
+                [(p["update"], np.mean([p[n] for n in names])) for p in run.result["history"]
+                 if names[0] in p]
+                for run in runs.values()
+            ]  # fmt: skip
+            updates, values = np.array(histories).transpose(2, 0, 1)
+            panel.plot(updates.T, values.T, color=style.tint(colour, 0.45), lw=0.8)
+            panel.plot(
+                updates[0], values.mean(0), color=colour, lw=2, label=label, ls=("--", "-")[i]
+            )
+            drawn[f"{row} {names[0]}"] = values.tolist()
+    axes[0].set(title="(a) Training loss of the tokens", ylabel="loss (nats, sum of 3 parts)")
+    axes[1].set(title="(b) Validation", ylabel="SiBLEU, mean of body and hands", ylim=(0, None))
+    _log(axes[0])
+    for panel in axes:
+        panel.set(xlabel="update of fine-tuning", xlim=(0, None))
+        panel.grid(axis="y")
+    axes[0].legend()
+    return style.with_data(figure, seeds=list(runs), **drawn)

@@ -7,7 +7,7 @@ import html
 from matplotlib.figure import Figure
 
 from madis_lib.experiments import evaluate
-from madis_lib.experiments.evaluate import METRICS
+from madis_lib.experiments.evaluate import CEILING, FLOORS, METRICS, SHUFFLED_TEXT, SYSTEM
 from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import tables
 from madis_lib.reporting.figures import style
@@ -23,7 +23,7 @@ def headline(suite: Suite) -> Figure:
     frames = {c: tables.results(suite, c) for c in suite.corpora}
     measured = {c: f[f.source == tables.MEASURED] for c, f in frames.items()}
     metrics = [m for m in SHOWN if m in set(measured[suite.corpora[0]].metric)]
-    systems = [tables.SYSTEM, "shuffled text", "random clip", "mean pose", tables.CEILING]
+    systems = [SYSTEM, *reversed(FLOORS), CEILING]
     figure, grid = plt.subplots(
         len(metrics), len(suite.corpora), figsize=(11.5, 1.75 * len(metrics) + 0.5),
         layout="constrained", sharex="row", squeeze=False,
@@ -33,9 +33,9 @@ def headline(suite: Suite) -> Figure:
             axes, frame = grid[row][column], measured[corpus]
             for place, system in enumerate(systems):
                 cell = frame[(frame.system == system) & (frame.metric == metric)].iloc[0]
-                is_ours = system == tables.SYSTEM
+                is_ours = system == SYSTEM
                 colour = style.ACCENT if is_ours else style.SOFT
-                face = style.PAPER if system == tables.CEILING else colour
+                face = style.PAPER if system == CEILING else colour
                 axes.plot([cell.low, cell.high], [place] * 2, color=colour, lw=2.4)
                 axes.plot(
                     cell.estimate, place, "o", color=colour, mfc=face, ms=7 if is_ours else 5.5
@@ -66,8 +66,8 @@ def headline_sentence(suite: Suite) -> str:
     for corpus in suite.corpora:
         scores = suite.evaluated(corpus).result["scores"]
         beaten = [
-            evaluate.beats(scores["MaDiS"], scores["shuffled text"], m)
-            for m in evaluate.available(scores["MaDiS"])
+            evaluate.beats(scores[SYSTEM], scores[SHUFFLED_TEXT], m)
+            for m in evaluate.available(scores[SYSTEM])
         ]
         wins, name = (
             sum(b is True for b in beaten),

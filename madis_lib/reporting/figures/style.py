@@ -19,6 +19,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from madis_lib.files import atomic_write
+from madis_lib.render.strip import fonts, legible
 
 INK, SOFT, FAINT, LINE, PAPER = "#1c2430", "#5d6878", "#98a2b3", "#dfe4ec", "#ffffff"
 MASKED = "#eceff4"  # a position not yet written
@@ -31,15 +32,6 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 ACCENT, GOOD, BAD = "#1f5fd1", "#00704f", "#b03a00"
 
 _P = ParamSpec("_P")
-
-
-def fonts() -> list[str]:
-    """matplotlib's own font, then installed ones that have Chinese characters."""
-    from matplotlib import font_manager
-
-    installed = set(font_manager.get_font_names())
-    chinese = ("Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei")
-    return ["DejaVu Sans", *(name for name in chinese if name in installed)]
 
 
 def settings() -> Any:  # matplotlib's own type lists its keys one by one
@@ -79,7 +71,7 @@ def styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
     @wraps(draw)
     def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
         with plt.rc_context(settings()):
-            figure = draw(*args, **kwargs)
+            figure = legible(draw(*args, **kwargs))
         plt.close(figure)
         return figure
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from madis_lib.experiments import ablations
 from madis_lib.experiments import utc_map as conditions
+from madis_lib.experiments.contrasts import MIN_SEEDS, is_better
 from madis_lib.experiments.evaluate import METRICS
 from madis_lib.experiments.suite import Suite
 from madis_lib.experiments.utc_map import Point
-from madis_lib.experiments.verdicts import MIN_SEEDS
 from madis_lib.reporting.figures import style
 
 SHOWN = ("gloss_error", "sibleu_hands", "dtw_hands")
@@ -19,7 +20,7 @@ SHOWN = ("gloss_error", "sibleu_hands", "dtw_hands")
 def utc_map(suite: Suite) -> Figure:
     """With minus without checkpoints, a row a condition; ValueError where nothing was measured.
 
-    In colour is what is separated from zero with seeds enough for a verdict.
+    In colour is what :func:`is_better` calls better or worse.
     """
     import matplotlib.pyplot as plt
 
@@ -27,13 +28,14 @@ def utc_map(suite: Suite) -> Figure:
     if not points:
         raise ValueError("no condition was measured: madis reproduce --only table3 utc_map does it")
     rows = list(dict.fromkeys((p.axis, p.label) for p in points))
+    preset = ablations.world(suite).preset.name
     shown = [m for m in SHOWN if any(p.metric == m for p in points)]
     figure, grid = plt.subplots(
         1, len(shown), figsize=(11.5, 1.5 + 0.3 * len(rows)), layout="constrained", sharey=True,
         squeeze=False,
     )  # fmt: skip
     for axes, metric in zip(grid[0], shown, strict=True):
-        _draw(axes, metric, [p for p in points if p.metric == metric], rows)
+        _draw(axes, metric, [p for p in points if p.metric == metric], rows, preset)
     seeds = {(p.axis, p.label): len(p.estimate.by_seed) for p in points}
     labels = [
         (f"{axis}: {label}" if label else axis)
@@ -50,7 +52,9 @@ def utc_map(suite: Suite) -> Figure:
     return style.with_data(figure, points=found)
 
 
-def _draw(axes: Axes, metric: str, points: list[Point], rows: list[tuple[str, str]]) -> None:
+def _draw(
+    axes: Axes, metric: str, points: list[Point], rows: list[tuple[str, str]], preset: str
+) -> None:
     m = METRICS[metric]
     axes.axvline(0, color=style.FAINT, lw=1)
     for row, (axis, _) in enumerate(rows):
@@ -58,8 +62,7 @@ def _draw(axes: Axes, metric: str, points: list[Point], rows: list[tuple[str, st
             axes.axhline(row - 0.5, color=style.LINE, lw=0.8)
     for p in points:
         at, found = rows.index((p.axis, p.label)), p.estimate.interval()
-        apart = found.low > 0 or found.high < 0
-        apart = apart and len(p.estimate.by_seed) >= MIN_SEEDS
+        apart = is_better(p.estimate, metric, preset) is not None
         helps = found.estimate * m.better > 0
         colour = (style.GOOD if helps else style.BAD) if apart else style.SOFT
         axes.plot([found.low, found.high], [at, at], color=colour, lw=1.6)
