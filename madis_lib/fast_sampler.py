@@ -380,7 +380,7 @@ def _groups(
 
 
 def _generated(model: MaDiS, ids: Tensor, written: Tensor) -> Generated:
-    """Codes, 0 from the first eos on; a blank behind it is no code either."""
+    """Codes, 0 where there is an eos or still a blank."""
     blank = written < 0
     ended = ids[..., 0] == model.vocab.eos
     lengths = torch.where(ended.any(1), ended.int().argmax(1), ids.shape[1])

@@ -179,6 +179,7 @@ FUSIONS: dict[str, Callable[[Sequence[Tensor], int], Codebooks] | None] = {
 def build(name: str, codebooks: Sequence[Tensor], hidden_size: int) -> Codebooks:
     """The fusion called ``name``, freshly initialised; ValueError names the choices."""
     if name not in FUSIONS:
-        raise ValueError(f"unknown fusion {name!r}: choose one of {', '.join(FUSIONS)}")
+        known = ", ".join(FUSIONS)
+        raise ValueError(f"unknown fusion {name!r}: choose one of {known}, or register it first")
     made = FUSIONS[name]
     return Codebooks(codebooks) if made is None else made(codebooks, hidden_size)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from madis_lib import diffusion, utc
+from madis_lib.data.batches import valid_mask
 from madis_lib.distributed import ALONE, World
 from madis_lib.model import MaDiS
 from madis_lib.parts import FRAMES_PER_TOKEN, split
@@ -55,7 +56,7 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
 def canvas(codes: Tensor, lengths: Tensor, size: int, vocab: Vocab) -> Tensor:
     """Sign ids ``[B, size, 3]``: a sample's triples, then eos to the end."""
     ids = torch.full((len(codes), size, 3), vocab.eos, device=codes.device)
-    real = torch.arange(size, device=codes.device) < lengths[:, None]
+    real = valid_mask(lengths, size)
     ids[real] = vocab.to_ids(codes)[real[:, : codes.shape[1]]]
     return ids
 
@@ -92,6 +93,9 @@ def latent_loss(
 ) -> Tensor:
     """L_lat (§3.2): smooth L1 between predicted and true code vectors at masked signs.
 
+    The paper writes a norm, so a sum.  The mean over the masked positions of a *batch* is ours (and
+    the release's): unlike in L_tok, a sentence with many masked signs counts more.
+
     Args:
         predicted: H_p, ``3 x [B, L, code_dim]``.
         codebooks: ``3 x [K_p, code_dim]``.
@@ -115,7 +119,8 @@ def physical_loss(
     """L_phy (§3.2): smooth L1 between decoded and true motion in the frames of masked signs.
 
     The predicted latents of *every* real position are decoded, since a decoder looks at
-    neighbours; only the four frames of each masked position count.
+    neighbours; only the four frames of each masked position count.  As in :func:`latent_loss` a
+    mean over the batch stands where the paper writes a norm.
 
     Args:
         predicted: H_p, ``3 x [B, L, code_dim]``.
@@ -145,8 +150,7 @@ def _auxiliary(
     shown: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     size = batch.codes.shape[1]
-    real = torch.arange(size, device=hidden.device) < batch.lengths[:, None]
-    masked = masked[:, :size] & real
+    masked = masked[:, :size] & valid_mask(batch.lengths, size)
     predicted = model.latents(hidden[:, :size])
     if shown is not None:  # of the rest the decoders get the truth
         predicted = [
@@ -184,7 +188,7 @@ def pretraining_loss(
     rows = world.rows(len(batch.codes))
     batch, t, masked = batch.rows(rows), times[rows].to(device), hidden_ones[rows].to(device)
     ids = canvas(batch.codes, batch.lengths, size, vocab)
-    valid = torch.arange(size, device=device) <= batch.lengths[:, None]  # one eos
+    valid = valid_mask(batch.lengths + 1, size)  # one eos
     text_masked, sign_masked = masked.split([text_size, size], 1)
     count = batch.text_valid.sum(1) + valid.sum(1)
     if "text" not in levels:

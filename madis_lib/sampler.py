@@ -23,7 +23,10 @@ from madis_lib.model import MaDiS
 @dataclass(frozen=True)
 class Generated:
     """codes int ``[B, M, 3]``; lengths int ``[B]``, tokens before eos; step int ``[B, M]``, when
-    each position was written."""
+    each position was written.
+
+    What codes hold behind a sentence's length means nothing: decode them with the lengths.
+    """
 
     codes: Tensor
     lengths: Tensor
@@ -139,10 +142,16 @@ def generate(
         steps: passes through the model; each pivot is reached exactly.
         temperature: 0 is greedy, as in the release.
         pick: which blank places are written; the paper's are the surest.
-        lengths: tokens before eos, int ``[B]``, where they are to be given; else the model decides.
+        lengths: tokens before eos, int ``[B]``, 1 to M, where they are to be given; else the model
+            decides.
         coarse: show the model the current grid only, for one that was trained so; ours.
+
+    Raises:
+        ValueError: a length outside 1 to M, or a schedule that :func:`utc.stage_schedule` refuses.
     """
     vocab, size, batch = model.vocab, model.config.max_tokens, len(text_ids)
+    if lengths is not None and bool(((lengths < 1) | (lengths > size)).any()):
+        raise ValueError(f"lengths are {lengths.tolist()}: give 1 to {size} for each sentence")
     ids = torch.full((batch, size, 3), vocab.mask, device=text_ids.device)
     valid = torch.ones(batch, size, dtype=torch.bool, device=text_ids.device)
     grids = utc.pivots(size, checkpoints, layout)

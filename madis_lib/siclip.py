@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from madis_lib import parts
 from madis_lib.backbone import Backbone
 from madis_lib.presets import SiCLIPConfig
-from madis_lib.vqvae import Encoder, length_mask
+from madis_lib.vqvae import Encoder, frame_mask
 
 HIDDEN = -1e6  # what a softmax sees of a pair with padding
 # exp(scale) starts at 1 / 0.07, as CLIP's does (Radford et al. 2021).  The release draws the scale
@@ -82,8 +82,11 @@ class SiCLIP(nn.Module):
 
         Args:
             lengths: frames of each clip; what lies beyond is hidden from the encoders.
+
+        Raises:
+            ValueError: T or a length is not a multiple of four.
         """
-        mask = length_mask(lengths, len(motion), motion.shape[1], motion.device)
+        mask = frame_mask(motion, lengths)
         channels = None if mask is None else mask[:, None].to(motion)
         x = parts.split(motion) if self.config.decoupled else {"whole": motion}
         latents = [encoder(x[p].transpose(1, 2), channels) for p, encoder in self.encoders.items()]

@@ -15,13 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from madis_lib import parts
+from madis_lib.data.stats import divisor
 from madis_lib.distributed import ALONE, World
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, read_safetensors
 from madis_lib.presets import TokenizerConfig
 from madis_lib.vqvae import VQVAE, EMACodebook, Reconstruction, length_mask, masked_smooth_l1
 
@@ -98,7 +98,7 @@ class Tokenizer(nn.Module):
         if bool((std < 0).any()):
             raise ValueError("std must not be negative")
         self.mean.copy_(mean)
-        self.std.copy_(torch.where(std < 1e-8, torch.ones_like(std), std))
+        self.std.copy_(divisor(std))
 
     def normalise(self, features: Tensor) -> Tensor:
         """``(features - mean) / std``; ``[..., 133]``."""
@@ -217,16 +217,7 @@ class Tokenizer(nn.Module):
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no tokenizer here; train one or give its path")
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ValueError(
-                f"{path}: damaged or not safetensors ({error}); make it anew"
-            ) from None
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"{path}: metadata 'format' is not {FORMAT!r}: not a tokenizer file")
+        state, metadata = read_safetensors(path, FORMAT)
         try:
             config = json.loads(metadata["config"])
             with torch.device("meta"):  # shapes only: no memory, no random numbers drawn

@@ -104,14 +104,27 @@ def learning_rate(update: int, config: TrainConfig) -> float:
     return low + (high - low) * (1 + math.cos(math.pi * done)) / 2
 
 
-def _load_checkpoint(path: Path) -> dict | None:
+def _load_checkpoint(path: Path, world: World) -> dict | None:
+    """What was saved, or None: the same for all processes, as the first one decides."""
+    saved = _read(path) if world.first else None
+    if world.decide(saved is None):
+        return None
+    return saved if world.first else torch.load(path, weights_only=True, map_location="cpu")
+
+
+def _read(path: Path) -> dict | None:
+    """A checkpoint, or None where there is none; a damaged one is put aside, not written over."""
     if not path.exists():
         return None
     try:
         return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, starting anew is right
+    except (OSError, MemoryError):  # of the machine, not of the file: it may be read next time
+        raise
+    except Exception as error:  # noqa: BLE001 - damaged bytes can make any step fail in any way
+        aside = path.with_name(f".tmp-damaged-{path.name}")  # not among what a run has made
+        path.replace(aside)
         logging.getLogger(__name__).warning(
-            "%s is damaged (%s): starting this run anew", path, error
+            "%s is damaged (%s): starting this run anew; it is kept as %s", path, error, aside.name
         )
         return None
 
@@ -146,11 +159,12 @@ def fit(
     Raises:
         OutOfTimeError: the time set by :func:`stop_at` is over; the checkpoint is written.
         FloatingPointError: the loss is not finite.
+        OSError: the checkpoint cannot be read; a damaged one is put aside, and the run starts anew.
         ValueError: the batch cannot be shared equally by the processes.
     """
     world.rows(config.batch_size)
     config = config.counted(num_samples)
-    saved = _load_checkpoint(checkpoint)
+    saved = _load_checkpoint(checkpoint, world)
     if saved:
         module.load_state_dict(saved["module"])
     loss_of = distributed.spread(module, loss_of, world)

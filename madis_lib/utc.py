@@ -24,7 +24,7 @@ def pivots(
     num_tokens: int, checkpoints: tuple[float, ...] = CHECKPOINTS, layout: str = "uniform"
 ) -> list[Tensor]:
     """The tokens known at each checkpoint, then all of them: nested bool tensors ``[M]``."""
-    if num_tokens < 4:
+    if checkpoints and num_tokens < 4:
         raise ValueError(f"temporal checkpoints need at least 4 tokens, got {num_tokens}")
     if any(c not in CHECKPOINTS for c in checkpoints) or list(checkpoints) != sorted(
         set(checkpoints), reverse=True
@@ -198,6 +198,7 @@ def stage_sizes(
 
 def steps_for(num_tokens: int, tokens_per_step: int) -> int:
     """As many steps as write on average at most k tokens each, the k of Eq. 4: M / k, rounded up."""
+    _check_counts(num_tokens, tokens_per_step)
     return -(-num_tokens // tokens_per_step)
 
 
@@ -238,6 +239,7 @@ def schedule(
 
 def order_count(num_tokens: int, tokens_per_step: int) -> int:
     """Eq. 4, exactly: ordered ways to open M tokens k at a time; the last group may be smaller."""
+    _check_counts(num_tokens, tokens_per_step)
     full, rest = divmod(num_tokens, tokens_per_step)
     ways = math.factorial(num_tokens)
     return ways // (math.factorial(tokens_per_step) ** full * math.factorial(rest))
@@ -259,6 +261,7 @@ def eq5_readings(num_tokens: int, tokens_per_step: int) -> dict[str, float]:
 
     Rounded, they still divide the same factorials; "whole groups" is :func:`order_count_utc`.
     """
+    _check_counts(num_tokens, tokens_per_step)
     numerator = log10_eq5(num_tokens, 1)
     group = _log10_factorial(tokens_per_step)
     exponents = [num_tokens / n / tokens_per_step for n in (4, 4, 2)]
@@ -270,17 +273,25 @@ def eq5_readings(num_tokens: int, tokens_per_step: int) -> dict[str, float]:
     }
 
 
+def _check_counts(num_tokens: int, tokens_per_step: int) -> None:
+    for name, value in (("num_tokens", num_tokens), ("tokens_per_step", tokens_per_step)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}: give 1 or more")
+
+
 def _log10_factorial(n: float) -> float:
     return math.lgamma(n + 1) / math.log(10)
 
 
 def log10_eq4(num_tokens: int, tokens_per_step: int) -> float:
     """log10 of Eq. 4 as printed: M! / (k!)^(M/k)."""
+    _check_counts(num_tokens, tokens_per_step)
     groups = num_tokens / tokens_per_step
     return _log10_factorial(num_tokens) - groups * _log10_factorial(tokens_per_step)
 
 
 def log10_eq5(num_tokens: int, tokens_per_step: int) -> float:
     """log10 of Eq. 5 as printed: (M/4)! (M/4)! (M/2)! / (k!)^(M/k), exponents not rounded."""
+    _check_counts(num_tokens, tokens_per_step)
     stages = 2 * _log10_factorial(num_tokens / 4) + _log10_factorial(num_tokens / 2)
     return stages - num_tokens / tokens_per_step * _log10_factorial(tokens_per_step)

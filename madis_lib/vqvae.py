@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -58,6 +58,21 @@ def length_mask(
     if bool((lengths == size).all()):
         return None
     return torch.arange(size, device=device) < lengths.to(device)[:, None]
+
+
+def frame_mask(x: Tensor, lengths: Tensor | None) -> Tensor | None:
+    """:func:`length_mask` of clips ``x [B, T, d]`` that an :class:`Encoder` may read.
+
+    Raises ValueError where T or a length is not a multiple of four frames.
+    """
+    step = parts.FRAMES_PER_TOKEN
+    ragged = lengths is not None and bool((torch.as_tensor(lengths) % step).any())
+    if x.shape[1] % step or ragged:
+        raise ValueError(
+            f"clip and batch lengths must be multiples of {step} frames: crop or pad them "
+            f"(batch of {x.shape[1]} frames)"
+        )
+    return length_mask(lengths, len(x), x.shape[1], x.device)
 
 
 def keep(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -279,16 +294,9 @@ class VQVAE(nn.Module):
 
         Raises ValueError where T or a length is not a multiple of four frames.
         """
-        step = parts.FRAMES_PER_TOKEN
-        ragged = lengths is not None and bool((torch.as_tensor(lengths) % step).any())
-        if x.shape[1] % step or ragged:
-            raise ValueError(
-                f"clip and batch lengths must be multiples of {step} frames: crop or pad them "
-                f"(batch of {x.shape[1]} frames)"
-            )
-        frames = length_mask(lengths, len(x), x.shape[1], x.device)
+        frames = frame_mask(x, lengths)
         z = self.encoder(x.transpose(1, 2), None if frames is None else frames[:, None].to(x))
-        return z.transpose(1, 2), None if frames is None else frames[:, ::step]
+        return z.transpose(1, 2), None if frames is None else frames[:, :: parts.FRAMES_PER_TOKEN]
 
     @torch.no_grad()
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -314,17 +322,15 @@ def masked_smooth_l1(
     prediction: Tensor,
     target: Tensor,
     lengths: Tensor | None = None,
-    normaliser: Literal["valid", "padded"] = "valid",
 ) -> Tensor:
     """Smooth L1 (beta 1) of ``[B, T, d]`` over the first ``lengths`` frames of each clip; a scalar.
 
-    The sum is divided by the count of valid numbers, so padding changes nothing; with ``"padded"``
-    by the count of all B·T·d.
+    The sum is divided by the count of valid numbers, so padding changes nothing; the release
+    divides by the count of all B·T·d.
     """
     mask = length_mask(lengths, len(target), target.shape[1], target.device)
     if mask is None:
         return F.smooth_l1_loss(prediction, target)
     valid = mask[..., None].to(prediction)
     total = (F.smooth_l1_loss(prediction, target, reduction="none") * valid).sum()
-    frames = mask.sum().clamp(min=1) if normaliser == "valid" else mask.numel()
-    return total / (frames * target.shape[-1])
+    return total / (mask.sum().clamp(min=1) * target.shape[-1])

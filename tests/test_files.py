@@ -55,7 +55,9 @@ def test_text_is_written_as_utf_8(path):
     assert path.read_bytes() == "手话 ✓\n".encode()
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError("no number")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyboardInterrupt(), FileNotFoundError("no number")]
+)
 def test_an_error_leaves_the_old_file(path, error):
     write(path, "old")
     with pytest.raises(type(error)) as raised, atomic_write(path) as temporary:
@@ -72,6 +74,8 @@ def test_an_error_of_writing_names_the_file(path):
     with pytest.raises(OSError, match="No space") as raised, atomic_write(path):
         raise OSError(errno.ENOSPC, "No space left on device")  # as a write to an open file says
     assert raised.value.filename == str(path)
+    with pytest.raises(OSError, match=r"file\.txt: encoder error -2"), atomic_write(path):
+        raise OSError("encoder error -2")  # as Pillow says
 
 
 def test_an_error_about_another_file_stays_as_it_is(path, tmp_path):

@@ -114,6 +114,89 @@ def test_losses_reach_every_weight(stage):
     assert bool(untouched) == (stage == "pretraining")
 
 
+def smooth_l1(errors):
+    size = errors.abs()
+    return torch.where(size < 1, size**2 / 2, size - 0.5).mean()
+
+
+def by_hand(model, b, t, text_masked, sign_masked, finetuning=False, text_counts=True):
+    """The four terms of L_pre, or of L_sft, each sentence by itself and without padding."""
+    text = sign = 0.0
+    latent, physical = ([[], [], []] for _ in range(2))  # errors of each part
+    for i, (n_text, n_sign) in enumerate(zip(b.text_valid.sum(1), b.lengths, strict=True)):
+        size = model.config.max_tokens if finetuning else n_sign + 1  # eos to the end, or one
+        words, codes = b.text_ids[i, :n_text], b.codes[i, :n_sign]
+        ends = torch.tensor(model.vocab.codes).expand(size - n_sign, 3)  # a head's last class
+        wanted = torch.cat([codes, ends])
+        ids = torch.full((size, 3), model.vocab.eos)
+        ids[:n_sign] = codes + torch.tensor(model.vocab.first)
+        no_word, no_sign = text_masked[i, :n_text], sign_masked[i, :size]
+        text_hidden, hidden = model(
+            torch.where(no_word, model.vocab.mask, words)[None],
+            torch.ones(1, n_text, dtype=torch.bool),
+            torch.where(no_sign[:, None], model.vocab.mask, ids)[None],
+            torch.ones(1, size, dtype=torch.bool),
+            mop=finetuning,
+        )
+        scale = len(b.lengths) * t[i] * (size + (n_text if text_counts else 0))
+        log_p = model.text_logits(text_hidden)[0].log_softmax(-1)
+        text -= log_p[no_word, words[no_word]].sum() / scale
+        where = no_sign[:n_sign]  # eos has neither a code vector nor frames
+        frames = where.repeat_interleave(4)
+        for p, part in enumerate(PARTS):
+            log_p = model.sign_logits(hidden)[p][0].log_softmax(-1)
+            sign -= log_p[no_sign, wanted[no_sign, p]].sum() / scale
+            predicted = model.latents(hidden[:, :n_sign])[p]
+            true = getattr(model.fusion, f"codebook{p}")[codes[:, p]]
+            latent[p].append((predicted[0] - true)[where])
+            motion = b.motion[i, : 4 * n_sign, COLUMNS[part]]
+            physical[p].append((DECODERS[p](predicted, None)[0] - motion)[frames])
+    terms = (sum(smooth_l1(torch.cat(errors)) for errors in of) for of in (latent, physical))
+    return dict(zip(("text", "sign", "latent", "physical"), (text, sign, *terms), strict=True))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("levels", [("sign", "text", "latent", "physical"), ("sign", "latent")])
+def test_pretraining_loss_by_hand(levels):
+    """L_pre = L_tok + L_lat + L_phy (§3.2), of texts and signings of different lengths."""
+    model = small_model()
+    b = batch(model)
+    total, logs = objectives.pretraining_loss(
+        model, DECODERS, b, torch.Generator().manual_seed(0), levels
+    )
+    g = torch.Generator().manual_seed(0)
+    t = diffusion.sample_times(3, g)
+    text_masked, sign_masked = diffusion.mask_independently(t, 6 + 10, g).split([6, 10], 1)
+    has_text = "text" in levels
+    expected = by_hand(
+        model, b, t, text_masked & has_text, sign_masked, text_counts=has_text
+    )  # without the text's loss the text stays
+    for name, term in expected.items():
+        wanted = term if name in levels else 0 * logs[name]
+        torch.testing.assert_close(logs[name], wanted, msg=lambda told, n=name: f"{n}: {told}")
+        assert (logs[name] > 0) == (name in levels)
+    torch.testing.assert_close(total, sum(expected[name] for name in levels))
+
+
+@torch.no_grad()
+def test_finetuning_loss_by_hand():
+    """L_sft = L_tok + alpha (L_lat + L_phy) (§3.3): the text stays, UTC masks, eos to the end."""
+    model = small_model()
+    b = batch(model)
+    total, logs = objectives.finetuning_loss(
+        model, DECODERS, b, torch.Generator().manual_seed(0), alpha=0.3
+    )
+    g = torch.Generator().manual_seed(0)
+    t = diffusion.sample_times(3, g)
+    masked = ~utc.sample_visible(t, 12, g)
+    expected = by_hand(model, b, t, torch.zeros(3, 6).bool(), masked, True, text_counts=False)
+    assert expected.pop("text") == 0
+    for name, term in expected.items():
+        torch.testing.assert_close(logs[name], term, msg=lambda told, n=name: f"{n}: {told}")
+    token, latent, physical = expected.values()
+    torch.testing.assert_close(total, token + 0.3 * (latent + physical))
+
+
 def test_alpha_weighs_the_auxiliary_losses():
     model = small_model()
     b = batch(model)

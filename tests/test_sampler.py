@@ -70,6 +70,28 @@ def test_codes_are_codes_and_lengths_end_at_the_first_eos(monkeypatch):
         assert (row[:length] < torch.tensor(model.vocab.codes)).all()
 
 
+@pytest.mark.parametrize("wish", [100, -100])
+def test_given_lengths_are_kept_whatever_the_model_wishes(monkeypatch, wish):
+    model = small_model()
+    plain = model.sign_logits
+
+    def wishing(hidden):
+        logits = plain(hidden)
+        logits[0][..., -1] += wish  # for or against eos
+        return logits
+
+    monkeypatch.setattr(model, "sign_logits", wishing)
+    given = torch.tensor([1, 7, 12])
+    assert torch.equal(generate(model, *text(), steps=6, lengths=given).lengths, given)
+
+
+@pytest.mark.parametrize("length", [0, 13])
+def test_lengths_that_the_canvas_has_not_are_refused(length):
+    given = torch.tensor([5, length, 5])
+    with pytest.raises(ValueError, match=rf"lengths are \[5, {length}, 5\]: give 1 to 12"):
+        generate(small_model(), *text(), steps=6, lengths=given)
+
+
 def test_eos_belongs_to_the_body():
     eos_body = [torch.tensor([0.0, 0.0, 9.0]), torch.tensor([5.0, 0.0]), torch.tensor([5.0, 0.0])]
     triple, confidence = choose_triples(eos_body, 0.0, None)

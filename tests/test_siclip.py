@@ -207,6 +207,13 @@ def test_a_text_and_a_clip_alone_are_those_in_a_batch(decoupled):
     torch.testing.assert_close(both.norm(dim=-1)[1, :6], torch.ones(6, dtype=torch.float64))
 
 
+@pytest.mark.parametrize(("frames", "lengths"), [(42, None), (44, [44, 42])])
+def test_lengths_that_are_no_multiple_of_four_are_refused(frames, lengths):
+    given = None if lengths is None else torch.tensor(lengths)
+    with pytest.raises(ValueError, match="multiples of 4 frames"):
+        SiCLIP(CONFIG).sign_features(torch.zeros(2, frames, 133), given)
+
+
 @torch.no_grad()
 def test_the_text_tower_reads_forwards():
     torch.manual_seed(0)

@@ -106,10 +106,27 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 def test_a_damaged_checkpoint_is_said_and_the_run_starts_anew(tmp_path, caplog):
     expected, _ = run(tmp_path / "a.pt")
-    (tmp_path / "b.pt").write_bytes((tmp_path / "a.pt").read_bytes()[:300])
+    half = (tmp_path / "a.pt").read_bytes()[:300]
+    (tmp_path / "b.pt").write_bytes(half)
     again, _ = run(tmp_path / "b.pt")
     assert all((expected[k] == again[k]).all() for k in expected)
-    assert "damaged" in caplog.text
+    assert "damaged" in caplog.text and (tmp_path / ".tmp-damaged-b.pt").read_bytes() == half
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()])
+def test_a_checkpoint_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch, error):
+    """A disk that fails for a moment must not cost days of training."""
+    run(tmp_path / "a.pt")
+    before = (tmp_path / "a.pt").read_bytes()
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(train.torch, "load", fails)
+    with pytest.raises(type(error)):
+        run(tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):

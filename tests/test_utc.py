@@ -188,3 +188,14 @@ def test_bad_arguments():
         utc.pivots(8, layout="spiral")
     with pytest.raises(ValueError, match="steps"):
         utc.schedule(8, 2)
+    counts = (utc.order_count, utc.log10_eq4, utc.log10_eq5, utc.eq5_readings, utc.steps_for)
+    for count in counts:
+        with pytest.raises(ValueError, match="tokens_per_step is 0: give 1 or more"):
+            count(100, 0)
+        with pytest.raises(ValueError, match="num_tokens is -5: give 1 or more"):
+            count(-5, 2)
+
+
+def test_without_checkpoints_a_sentence_may_be_shorter():
+    (everything,) = utc.pivots(3, ())
+    assert everything.all() and utc.schedule(3, 2, ()) == [1, 2]

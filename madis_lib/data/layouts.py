@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
@@ -25,7 +25,9 @@ from madis_lib.parts import FRAMES_PER_TOKEN
 SPLITS = ("train", "val", "test")
 MAX_SECONDS = 30.0
 MIN_SOURCE_FRAMES = 4
-TOO_LONG, BAD_ID, TOO_SHORT = "30 s or longer", "bad id", "fewer than 4 frames"
+BAD_IDS = "bad_ids.txt"  # in How2Sign's folder: clips to leave out, one name a line
+TOO_LONG, BAD_ID = "30 s or longer, or without times", "bad id"
+TOO_SHORT = "fewer than 4 frames"
 
 
 @dataclass(frozen=True)
@@ -92,21 +94,19 @@ def read(
     corpus: str,
     split: str,
     tokens: bool = False,
-    bad_ids: Collection[str] = (),
     fingerprint: str | None = None,
 ) -> Corpus:
     """One split (``train``, ``val`` or ``test``) of ``how2sign``, ``csl`` or ``phoenix``.
 
-    Clips of 30 s or longer and ``bad_ids`` (How2Sign; also one name per line in
-    ``How2Sign/bad_ids.txt``) and clips of fewer than 4 frames are left out and counted in
-    ``skipped``.  ``tokens`` reads the stored tokens too; ``fingerprint`` is the tokenizer they must
-    come from.  DataError (a ValueError) names the file, the field and the fix; MissingDataError
+    Left out and counted in ``skipped``: clips of 30 s or longer or without times, those that
+    :data:`BAD_IDS` names (both How2Sign's), and clips of fewer than 4 frames.  ``tokens`` reads the
+    stored tokens too; ``fingerprint`` is the tokenizer they must come from.  DataError (a ValueError) names the file, the field and the fix; MissingDataError
     (also a FileNotFoundError) a file that is not there.
     """
     stored = token_files.read_fingerprint(root) if tokens else None
     if tokens and fingerprint is not None:
         token_files.check_fingerprint(root, fingerprint)
-    kept, skipped = entries(root, corpus, split, bad_ids)
+    kept, skipped = entries(root, corpus, split)
     samples = []
     for entry in kept:
         sample = read_sample(root, corpus, split, entry, tokens)
@@ -117,27 +117,10 @@ def read(
     return Corpus(corpus, split, Path(root), tuple(samples), dict(skipped), stored)
 
 
-def read_combined(
-    root: str | Path,
-    split: str,
-    tokens: bool = False,
-    bad_ids: Collection[str] = (),
-    fingerprint: str | None = None,
-) -> Corpus:
-    """How2Sign, then CSL-Daily, then Phoenix-2014T as one corpus; options as for :func:`read`."""
-    parts = [read(root, corpus, split, tokens, bad_ids, fingerprint) for corpus in LAYOUTS]
-    skipped: Counter[str] = Counter()
-    for part in parts:
-        skipped.update(part.skipped)
-    samples = tuple(sample for part in parts for sample in part)
-    return Corpus("combined", split, Path(root), samples, dict(skipped), parts[0].fingerprint)
-
-
 def entries(
     root: str | Path,
     corpus: str,
     split: str,
-    bad_ids: Collection[str] = (),
     problems: list[DataError] | None = None,
 ) -> tuple[list[Annotation], Counter[str]]:
     """The listed clips that are to be read, and how many are not and why.  No pose is opened.
@@ -150,13 +133,13 @@ def entries(
         raise MissingDataError(path_of(root, corpus), "corpus folder", "is missing", fix)
     bad: set[str] = set()
     if corpus == "how2sign":
-        bad_file = path_of(root, corpus) / "bad_ids.txt"
+        bad_file = path_of(root, corpus) / BAD_IDS
         listed = bad_file.read_text("utf-8", "replace") if bad_file.is_file() else ""
-        bad = {*bad_ids, *(line.strip() for line in listed.splitlines())}
+        bad = {line.strip() for line in listed.splitlines()}
     kept: list[Annotation] = []
     skipped: Counter[str] = Counter()
     for entry in sentences.read(path, problems):
-        if not entry.seconds < MAX_SECONDS:  # also where the list gives no times
+        if not entry.seconds < MAX_SECONDS:
             skipped[TOO_LONG] += 1
         elif entry.name in bad:
             skipped[BAD_ID] += 1

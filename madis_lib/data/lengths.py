@@ -13,7 +13,6 @@ from madis_lib.parts import FRAMES_PER_TOKEN
 
 MAX_FPS = 24.0  # How2Sign is brought down to this
 MIN_FRAMES, MAX_FRAMES = 40, 400  # 10 to 100 tokens
-FRAME_RATES = {"how2sign": 24.0, "csl": 30.0, "phoenix": 25.0}  # of the features, frames a second
 
 
 def reduce_fps(num_frames: int, fps: float) -> np.ndarray:

@@ -129,8 +129,8 @@ def _empty_bytes() -> bytes:
     return b""
 
 
-class _Allowed:
-    """A stand-in a pickle may call but not alter."""
+class StandIn:
+    """What a pickle may call in the place of what it names, but not alter."""
 
     __slots__ = ("_function",)
 
@@ -145,17 +145,17 @@ class _Allowed:
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Allowed(_Array),
-    ("numpy", "dtype"): _Allowed(_Dtype),
-    ("_codecs", "encode"): _Allowed(_encode),
-    ("builtins", "bytes"): _Allowed(_empty_bytes),
-    ("__builtin__", "bytes"): _Allowed(_empty_bytes),
+    ("numpy", "ndarray"): StandIn(_Array),
+    ("numpy", "dtype"): StandIn(_Dtype),
+    ("_codecs", "encode"): StandIn(_encode),
+    ("builtins", "bytes"): StandIn(_empty_bytes),
+    ("__builtin__", "bytes"): StandIn(_empty_bytes),
     ("collections", "OrderedDict"): dict,  # dicts keep their order
 }
 for _core in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
-    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Allowed(_reconstruct)
-    _ALLOWED[f"{_core}.multiarray", "scalar"] = _Allowed(_scalar)
-    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _Allowed(_from_bytes)
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = StandIn(_reconstruct)
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = StandIn(_scalar)
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = StandIn(_from_bytes)
 
 
 class _Reader(pickle.Unpickler):

@@ -96,14 +96,19 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             tab = "\t" in file.readline()
             file.seek(0)
-            rows = csv.DictReader(file, delimiter="\t" if tab else ",")
+            # strict: else a stray quote makes the clips behind it part of one sentence
+            rows = csv.DictReader(file, delimiter="\t" if tab else ",", strict=True)
             for field in CSV_FIELDS:
                 if field not in (rows.fieldnames or ()):
                     raise DataError(path, field, "column is missing", "add the column")
             for row in rows:
                 yield f"line {rows.line_num}", row
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise DataError(path, "table", f"not readable ({error})", "save it as UTF-8") from error
+    except csv.Error as error:
+        fix = "put a sentence with quotes into quotes, and double those inside"
+        where = f"table, line {rows.reader.line_num}"
+        raise DataError(path, where, f"not readable ({error})", fix) from error
 
 
 def _parse(
@@ -124,6 +129,9 @@ def _parse_csv(path: Path, where: str, row: Row) -> Annotation:
     fps, start, end = (_number(path, entry.name, row, field) for field in CSV_FIELDS[2:])
     if not (math.isfinite(fps) and fps > 0):
         raise DataError(path, f"{entry.name}, fps", f"is {row['fps']!r}", "give the frame rate")
+    if end < start:
+        fix = "give the clip its times, or remove the entry"
+        raise DataError(path, f"{entry.name}, END_REALIGNED", f"{end} is before {start}", fix)
     return Annotation(entry.name, entry.text, fps, end - start)
 
 

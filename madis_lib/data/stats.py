@@ -16,9 +16,14 @@ from madis_lib.data.errors import DataError, MissingDataError
 from madis_lib.files import atomic_write
 from madis_lib.parts import NUM_FEATURES, SMPLX_FIELDS, Array, reduce_179
 
-EPSILON = 1e-10
 _NUM_SMPLX = sum(SMPLX_FIELDS.values())  # 179
 _CONSTANT = 1e-5  # a feature that varies less is left at its scale instead of being blown up
+_ZERO = 1e-8
+
+
+def divisor(std: Array) -> Array:
+    """What features are divided by: ``std``, and 1 where it is 0, so that they are only centred."""
+    return std + (std < _ZERO)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +42,9 @@ class Stats:
         if (self.std < 0).any():
             raise ValueError("std: a standard deviation is negative")
 
-    def normalise(self, features: Array) -> Array:
-        """``(x - mean) / (std + 1e-10)``; ``[..., 133]``, numpy or torch."""
-        mean, std = self._like(features)
-        return (features - mean) / (std + EPSILON)
-
-    def denormalise(self, features: Array) -> Array:
-        """``x std + mean``; ``[..., 133]``, numpy or torch."""
-        mean, std = self._like(features)
-        return features * std + mean
+    def normalise(self, features: np.ndarray) -> np.ndarray:
+        """``(x - mean) / std``; ``[..., 133]``.  As ``Tokenizer.normalise``: see :func:`divisor`."""
+        return (features - self.mean) / divisor(self.std)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any of the numbers."""
@@ -68,11 +67,6 @@ class Stats:
             vector[kept] = torch.from_numpy(values)
             with atomic_write(path / f"{name}.pt") as temporary:
                 torch.save(vector, temporary)
-
-    def _like(self, features: Array) -> tuple[Array, Array]:
-        if isinstance(features, torch.Tensor):
-            return torch.as_tensor(self.mean).to(features), torch.as_tensor(self.std).to(features)
-        return self.mean, self.std
 
 
 def compute(clips: Iterable[np.ndarray], floor: float = 0.0) -> Stats:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -26,7 +25,7 @@ from madis_lib.data import text as text_data
 from madis_lib.data.batches import pad_features, valid_mask
 from madis_lib.data.stats import Stats
 from madis_lib.experiments.store import CHECKPOINT, Run
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, read_safetensors
 from madis_lib.parts import FRAMES_PER_TOKEN
 from madis_lib.presets import ModelConfig, SiCLIPConfig
 from madis_lib.release.siclip import POOL
@@ -60,10 +59,14 @@ class JointEmbedding:
         return self.model.text_features(ids, valid), valid
 
     def sign_features(self, clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Unit vectors ``[B, L, D]`` of raw ``[T, 133]`` clips, and which are real ``[B, L]``."""
+        """Unit vectors ``[B, L, D]`` of raw ``[T, 133]`` clips, and which are real ``[B, L]``.
+
+        L is max T / 4; up to three last frames of a clip are left out.
+        """
         if any(len(clip) < FRAMES_PER_TOKEN for clip in clips):
             raise ValueError(f"a clip has fewer than {FRAMES_PER_TOKEN} frames: leave it out")
-        motion, lengths = pad_features([self.stats.normalise(clip) for clip in clips])
+        whole = [clip[: len(clip) // FRAMES_PER_TOKEN * FRAMES_PER_TOKEN] for clip in clips]
+        motion, lengths = pad_features([self.stats.normalise(clip) for clip in whole])
         motion, lengths = (x.to(self.model.logit_scale.device) for x in (motion, lengths))
         features = self.model.sign_features(motion, lengths)
         return features, valid_mask(lengths // FRAMES_PER_TOKEN, features.shape[1])
@@ -82,7 +85,7 @@ class JointEmbedding:
         paper's direction); transpose it for the other.  No pair depends on its batch.
 
         Args:
-            clips: raw motion ``[T, 133]``, T at least 4.
+            clips: raw motion ``[T, 133]``, T at least 4; read as by :meth:`sign_features`.
             batch_size: texts and signings that are compared at once, which bounds the memory.
 
         Raises:
@@ -115,17 +118,13 @@ class JointEmbedding:
         path = Path(folder) / "siclip.safetensors"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no SiCLIP here; train one or give its folder")
+        state, metadata = read_safetensors(path, FORMAT)
         try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"metadata 'format' is not {FORMAT!r}")
             config = json.loads(metadata["config"])
             stats = Stats(*(state.pop(f"stats.{name}").numpy() for name in ("mean", "std")))
             model = SiCLIP(SiCLIPConfig(**config | {"text": ModelConfig(**config["text"])}))
             model.load_state_dict(state)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise ValueError(f"{path}: no usable SiCLIP ({reason}); train it again") from None
         return cls(model.eval(), text_data.load(Path(folder) / "text"), stats)

@@ -10,11 +10,11 @@ text is a right answer too: no system can tell them apart, so none should be pun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import comb
 
 KS = (1, 5, 10)  # of the R@k that are printed
 
@@ -66,7 +66,7 @@ def retrieval_hits(
     if texts is not None and len(texts) != n:
         raise ValueError(f"{len(texts)} texts for {n} pairs: give one for each")
     said = np.arange(n) if texts is None else np.unique(list(texts), return_inverse=True)[1]
-    hits = []
+    hits: list[float] = []
     for start in range(0, n, size):
         block = similarity[start : start + size, start : start + size]
         label = said[start : start + size]
@@ -76,8 +76,11 @@ def retrieval_hits(
         wrong_tied = (~right & (block == best)).sum(axis=1)
         tied = (block == best).sum(axis=1)
         drawn = np.clip(k - better, 0, tied)
-        hits.append(1 - comb(wrong_tied, drawn) / comb(tied, drawn))
-    return np.concatenate(hits)
+        hits += [  # of whole numbers, which may be larger than any float
+            1 - math.comb(t, d) / math.comb(of, d)
+            for t, d, of in zip(*map(np.ndarray.tolist, (wrong_tied, drawn, tied)), strict=True)
+        ]
+    return np.array(hits)
 
 
 def chance_hits(

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from madis_lib.data import stats as statistics
 from madis_lib.data import text as text_data
 from madis_lib.data.errors import DataError, MissingDataError
+from madis_lib.files import read_safetensors
 from madis_lib.model import MaDiS
 from madis_lib.parts import PARTS
 from madis_lib.presets import ModelConfig, SiCLIPConfig
@@ -78,17 +78,7 @@ def load_converted(folder: str | Path) -> ReleasedMaDiS:
     if not path.is_file():
         raise MissingDataError(path, "model", "no such file", "give a .ckpt or a converted folder")
     tokenizer = Tokenizer.load(folder / "tokenizer.safetensors")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise DataError(
-            path, "file", f"damaged ({error})", "convert the checkpoint again"
-        ) from None
-    if metadata.get("format") != FORMAT:
-        fix = "convert a released checkpoint"
-        raise DataError(path, "format", f"is {metadata.get('format')!r}, not {FORMAT!r}", fix)
+    state, metadata = read_safetensors(path, FORMAT)
     try:
         belongs_to = metadata["tokenizer"]
         config = ModelConfig(**json.loads(metadata["config"]))

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from madis_lib import diffusion, objectives, parts
+from madis_lib.data.batches import valid_mask
 from madis_lib.model import MaDiS
 from madis_lib.objectives import Batch, Decoders
 from madis_lib.release import forward
@@ -69,7 +70,7 @@ def pretraining_loss(
         p: masking probabilities ``[B]``; ``masked`` bool ``[B, Lt + L]`` (:mod:`.noise`).
     """
     vocab, text_size = model.vocab, batch.text_ids.shape[1]
-    real = _real(batch)
+    real = valid_mask(batch.lengths, batch.codes.shape[1])
     ids = forward.pretraining_ids(batch.text_ids, sign_ids(batch.codes, real, vocab))
     hidden = forward.pretraining_hidden(model, ids.masked_fill(masked[..., None], vocab.mask))
     logits = forward.pretraining_logits(model, hidden)
@@ -90,7 +91,7 @@ def finetuning_loss(
     weight: float = 0.5,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L_body + L_left + L_right + weight (L_lat + L_phy) under given noise, ``masked [B, L]``."""
-    real = _real(batch)
+    real = valid_mask(batch.lengths, batch.codes.shape[1])
     ids = sign_ids(batch.codes, real, model.vocab)
     noisy = ids.masked_fill(masked[..., None], model.vocab.mask)
     hidden = forward.finetuned_hidden(model, batch.text_ids, batch.text_valid, noisy)
@@ -99,11 +100,6 @@ def finetuning_loss(
         token_loss(logits, ids[..., part], masked, p, real) for part, logits in enumerate(heads)
     ]
     return _total(model, decoders, batch, tokens, hidden, masked & real, weight)
-
-
-def _real(batch: Batch) -> Tensor:
-    size = batch.codes.shape[1]
-    return torch.arange(size, device=batch.lengths.device) < batch.lengths[:, None]
 
 
 def _total(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-_OURS = {
+_OURS = {  # embed_tokens before the prefix that it begins with
     "lm.language_model.main_lm.embed_tokens.": "embed.",
     "lm.language_model.main_lm.": "backbone.qwen3.",
     "lm.language_model.body_codebook": "fusion.codebook0",
@@ -28,10 +28,15 @@ _OURS = {
 
 def from_release_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The release's language-model tensors under our names; keys of other modules are left out."""
-    renamed = {}
+    return renamed(state, _OURS)
+
+
+def renamed(state: Mapping[str, Tensor], prefixes: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors with the first of ``prefixes`` (theirs: ours) that fits replaced; others are left out."""
+    found = {}
     for key, value in state.items():
-        for theirs, ours in _OURS.items():  # the longer embed_tokens prefix comes first
+        for theirs, ours in prefixes.items():
             if key.startswith(theirs):
-                renamed[ours + key[len(theirs) :]] = value
+                found[ours + key.removeprefix(theirs)] = value
                 break
-    return renamed
+    return found

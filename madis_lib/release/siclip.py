@@ -8,11 +8,11 @@ from torch import Tensor
 
 from madis_lib import siclip
 from madis_lib.parts import PARTS
-from madis_lib.release import tokenizer_names
+from madis_lib.release import model_names, tokenizer_names
 
 POOL = 45  # texts are searched among the signings of their own batch, in the order of the split
 
-_OURS = {
+_OURS = {  # embed_tokens before the prefix that it begins with
     "lm.model.embed_tokens.": "embed.",
     "lm.model.": "backbone.qwen3.",
     "text_proj.linear1.": "text_projection.0.",
@@ -28,18 +28,13 @@ def from_release_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Left out: the tied output layer and, of the three VQ-VAEs, codebooks and decoders.
     """
-    renamed = {}
-    for key, value in state.items():
-        for theirs, ours in _OURS.items():  # the longer embed_tokens prefix comes first
-            if key.startswith(theirs):
-                renamed[ours + key[len(theirs) :]] = value
-                break
+    found = model_names.renamed(state, _OURS)
     for part, prefix in zip(PARTS, tokenizer_names.prefixes(state), strict=True):
         for key, value in state.items():
             if key.startswith(f"{prefix}.encoder."):
                 ours = tokenizer_names.rename(key.removeprefix(f"{prefix}."))
-                renamed[f"encoders.{part}.{ours.removeprefix('encoder.')}"] = value
-    return renamed
+                found[f"encoders.{part}.{ours.removeprefix('encoder.')}"] = value
+    return found
 
 
 def views(

@@ -14,7 +14,6 @@ import math
 import pickle
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from madis_lib.data.errors import DataError, MissingDataError
+from madis_lib.data.safe_pickle import StandIn
 
 _AGAIN = "copy or download the file again"
 _STORAGES = {
@@ -93,21 +93,6 @@ class _Dict(dict):
         pass
 
 
-class _Allowed:
-    """A stand-in a pickle may call but not alter."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise ValueError("a pickle tried to alter its reader")
-
-
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Stored:
     numbers = (offset, *shape, *stride)
     whole = all(type(n) is int and n >= 0 for n in numbers) and len(shape) == len(stride)
@@ -121,9 +106,9 @@ def _rebuild_parameter(data: Any, *_: Any) -> Any:
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("torch._utils", "_rebuild_tensor_v2"): _Allowed(_rebuild_tensor),
-    ("torch._utils", "_rebuild_parameter"): _Allowed(_rebuild_parameter),
-    ("collections", "OrderedDict"): _Allowed(_Dict),
+    ("torch._utils", "_rebuild_tensor_v2"): StandIn(_rebuild_tensor),
+    ("torch._utils", "_rebuild_parameter"): StandIn(_rebuild_parameter),
+    ("collections", "OrderedDict"): StandIn(_Dict),
 }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, write_text
 from madis_lib.render.glb import glb
 from madis_lib.render.look import (
     as_clip,
@@ -81,8 +80,7 @@ def write_html(
 ) -> None:
     """Write the page of :func:`madis_lib.render.player.player_html`; some 250 KB."""
     page = player_html(clips, fps, title, caption, glosses, hands, body)
-    with _writing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def write_npz(path: str | Path, features: Any, fps: float) -> None:
@@ -96,7 +94,7 @@ def write_npz(path: str | Path, features: Any, fps: float) -> None:
     """
     poses = as_clip(features)
     frames = len(poses)
-    with _writing(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez_compressed(
             temporary,
             poses=poses.reshape(frames, 165),
@@ -114,7 +112,7 @@ def write_glb(
     """Write a skinned mesh with one animation, named sign."""
     poses, body = as_clip(features), default_body(body)
     data = glb(mesh_of(body), local_rotations(body, poses), require_fps(fps), hands)
-    with _writing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
 
 
@@ -135,7 +133,7 @@ def write_webp(
     ends = np.round(np.arange(len(features) + 1) * 1000 / require_fps(fps)).astype(int)
     pictures = draw_frames(default_body(body), features, size=size, view=view, hands=hands)
     first, *others = (Image.fromarray(picture) for picture in pictures)
-    with _writing(path) as temporary:
+    with atomic_write(path) as temporary:
         first.save(
             temporary,
             format="WEBP",
@@ -146,15 +144,3 @@ def write_webp(
             quality=82,
             method=3,
         )
-
-
-@contextmanager
-def _writing(path: str | Path) -> Iterator[Path]:
-    """``atomic_write`` whose errors name ``path`` and not the temporary file."""
-    try:
-        with atomic_write(path) as temporary:
-            yield temporary
-    except OSError as problem:
-        if problem.errno is None:
-            raise OSError(f"{path}: {problem}") from problem
-        raise OSError(problem.errno, problem.strerror, str(path)) from problem

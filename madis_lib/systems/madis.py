@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -16,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from madis_lib import distributed, sampler, utc
 from madis_lib.data import text as text_data
 from madis_lib.data.batches import pad_tokens, valid_mask
-from madis_lib.files import atomic_write
+from madis_lib.files import atomic_write, read_safetensors
 from madis_lib.model import MaDiS
 from madis_lib.presets import ModelConfig, Preset
 from madis_lib.systems.base import Card, Signing, decoded
@@ -167,19 +166,12 @@ class MaDiSSystem:
         path = Path(folder) / "model.safetensors"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no model here; train one or give its folder")
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ValueError(
-                f"{path}: damaged or not safetensors ({error}); make it anew"
-            ) from None
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"{path}: metadata 'format' is not {FORMAT!r}: not a MaDiS model")
+        state, metadata = read_safetensors(path, FORMAT)
         try:
             trained_with, steps = metadata["tokenizer"], int(metadata["steps"])
             config = ModelConfig(**json.loads(metadata["config"]))
+            if not 1 <= steps <= config.max_tokens:
+                raise ValueError(f"{steps} steps for {config.max_tokens} tokens")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: metadata is unusable ({error!r}); make it anew") from None
         if trained_with != tokenizer.fingerprint():
@@ -191,10 +183,11 @@ class MaDiSSystem:
             if not bool(tensor.isfinite().all()):
                 raise ValueError(f"{path}: tensor {name!r} holds NaN or infinity; make it anew")
         text = text_data.load(Path(folder) / "text")
-        model = MaDiS(config, vocab_for(text, tokenizer.config.codes), tokenizer.codebooks())
+        vocab = vocab_for(text, tokenizer.config.codes)
         try:
-            wrong = model.load_state_dict(state, strict=False)
-        except RuntimeError as error:  # shapes
+            model = MaDiS(config, vocab, tokenizer.codebooks())
+            wrong = model.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
+        except (TypeError, ValueError, RuntimeError) as error:  # sizes, or a fusion unknown here
             reason = str(error).strip().splitlines()[-1].strip()
             raise ValueError(
                 f"{path}: does not fit its config or its text tokenizer ({reason}); copy both again"

@@ -91,7 +91,7 @@ class SOKE(nn.Module):
         """Cross-entropy of codes ``[B, L, 3]`` and one eos: mean over them, parts summed."""
         size = codes.shape[1] + 1
         ids = canvas(codes, lengths, size, self.vocab)
-        said = torch.arange(size, device=codes.device) <= lengths[:, None]
+        said = valid_mask(lengths + 1, size)
         logits = self(prompt, valid, tags, ids[:, :-1])
         targets = head_targets(ids, self.vocab)
         parts = [

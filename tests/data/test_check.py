@@ -25,6 +25,7 @@ def root(tmp_path) -> Path:
             layouts.write(tmp_path, corpus, split, items)
     train = layouts.read(tmp_path, "csl", "train")
     stats.compute(s.features for s in train).save(tmp_path / "CSL-Daily")
+    (tmp_path / "How2Sign" / "bad_ids.txt").touch()
     made = [(s.name, np.zeros((len(s.features) // 4, 3), int)) for s in train]
     tokens.write(tmp_path, "csl", "train", made, "f00d")
     return tmp_path
@@ -130,6 +131,14 @@ def test_what_is_absent_matters_when_asked_for(root):
     assert check(root).ok
     assert check(root, corpora=["csl"]).ok
     assert check(root, corpora=["how2sign"]).counts == {"missing corpus": 1}
+
+
+def test_a_user_of_how2sign_is_told_where_bad_ids_go(root):
+    (root / "How2Sign" / "bad_ids.txt").unlink()
+    report = check(root)
+    (told,) = report.missing
+    assert report.ok and told.path == str(root / "How2Sign" / "bad_ids.txt")
+    assert "the release leaves out 31 clips" in str(report)
 
 
 def test_nothing_there(tmp_path):

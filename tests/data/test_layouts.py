@@ -78,12 +78,13 @@ def test_the_disk_is_as_the_authors_have_it(tmp_path):
     pickled_list(tmp_path, "phoenix", "val", [{"name": "dev/d1", "text": "und", "signer": "1"}])
     assert (p / "phoenix14t.dev").is_file()
     dump(p / "poses_video_level/dev/d1.pkl", pose)
-    got = layouts.read_combined(tmp_path, "val")
+    corpora = [layouts.read(tmp_path, corpus, "val") for corpus in layouts.LAYOUTS]
+    got = [sample for corpus in corpora for sample in corpus]
     expected = [("how2sign", "abc_1-5"), ("csl", "S1"), ("phoenix", "dev/d1")]
     assert [(s.corpus, s.name) for s in got] == expected
     assert [s.text for s in got] == ["say abc_1-5", "你好", "und"]
     assert all(s.features.shape == (40, 133) and s.tokens is None for s in got)
-    assert got.corpus == "combined" and got.skipped == {}
+    assert not any(corpus.skipped for corpus in corpora)
 
 
 def test_golden_lengths_through_the_files(tmp_path):
@@ -92,14 +93,16 @@ def test_golden_lengths_through_the_files(tmp_path):
     layouts.write(tmp_path, "how2sign", "test", iter(how2sign))
     layouts.write(tmp_path, "csl", "test", iter(csl))
     layouts.write(tmp_path, "phoenix", "test", [("test/p50", "t", counting(50), 25.0)])
-    got = layouts.read_combined(tmp_path, "test")
+    corpora = [layouts.read(tmp_path, corpus, "test") for corpus in layouts.LAYOUTS]
+    got = [sample for corpus in corpora for sample in corpus]
     assert [s.name for s in got] == [s["name"] for s in GOLDEN["samples"]]
     for sample, expected in zip(got, GOLDEN["samples"], strict=True):
         assert sample.corpus == expected["src"]
         assert len(sample.features) == expected["length"]
         assert sample.features[:, 0].tolist() == expected["frames"], sample.name
         assert (sample.features == sample.features[:, :1]).all()
-    assert got.skipped == {"fewer than 4 frames": 2}
+    short = {"fewer than 4 frames": 1}
+    assert [corpus.skipped for corpus in corpora] == [short, short, {}]
 
 
 @pytest.mark.parametrize("corpus", layouts.LAYOUTS)
@@ -176,7 +179,6 @@ def test_clips_left_out_are_counted(tmp_path):
         {"SENTENCE_NAME": "29", "START_REALIGNED": 1, "END_REALIGNED": 30.9},
         {"SENTENCE_NAME": "30", "START_REALIGNED": 1, "END_REALIGNED": 31},
         {"SENTENCE_NAME": "untimed", "END_REALIGNED": ""},
-        {"SENTENCE_NAME": "given"},
         {"SENTENCE_NAME": "in file"},
         {"SENTENCE_NAME": "short"},
         {"SENTENCE_NAME": "fast", "fps": 60},
@@ -187,14 +189,19 @@ def test_clips_left_out_are_counted(tmp_path):
         layouts.poses.write(
             tmp_path / f"How2Sign/poses_video_level/train/poses/{name}.pkl", noise(n)
         )
-    got = layouts.read(tmp_path, "how2sign", "train", bad_ids=["given"])
+    got = layouts.read(tmp_path, "how2sign", "train")
     assert [s.name for s in got] == ["29"]
-    assert got.skipped == {"30 s or longer": 2, "bad id": 2, "fewer than 4 frames": 2}
+    assert got.skipped == {
+        "30 s or longer, or without times": 2,
+        "bad id": 1,
+        "fewer than 4 frames": 2,
+    }
 
 
 def test_only_how2sign_knows_bad_ids(tmp_path):
     names = small(tmp_path, "csl")
-    assert len(layouts.read(tmp_path, "csl", "train", bad_ids=names)) == len(names)
+    (tmp_path / "CSL-Daily" / "bad_ids.txt").write_text("\n".join(names))
+    assert len(layouts.read(tmp_path, "csl", "train")) == len(names)
 
 
 def frames_in(folder: Path, clip: np.ndarray, name: str = "x_{}_3D.pkl", one_row: bool = False):
@@ -340,6 +347,7 @@ def test_bad_pickled_lists(tmp_path, rows, message, zipped):
         ({"SENTENCE_NAME": "a", "fps": "fast"}, "a, fps: is 'fast'"),
         ({"SENTENCE_NAME": "a", "fps": ""}, "a, fps: is ''"),
         ({"SENTENCE_NAME": "a", "fps": 0}, "a, fps: is '0'"),
+        ({"SENTENCE_NAME": "a", "START_REALIGNED": 5}, "END_REALIGNED: 4.0 is before 5.0; give"),
         ({"SENTENCE_NAME": "a", "START_REALIGNED": "x"}, "a, START_REALIGNED: is 'x'"),
         ({"SENTENCE_NAME": "../a"}, "no file name"),
     ],
@@ -359,6 +367,22 @@ def test_bad_tables(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"END", b"END_REALIGNED") + b"v,a,1,2,\xff\xfe,24\n")
     with pytest.raises(DataError, match="UTF-8"):
         layouts.read(tmp_path, "how2sign", "train")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (['"Hello he said', "Bye", '"Then" fine', "ok"], 4),  # b and c would be in a's sentence
+        (["fine", '"Hello he said', "Bye", "ok"], 5),
+        (["fine", '"Then" fine', "Bye", "ok"], 3),
+    ],
+)
+def test_a_stray_quote_swallows_no_clip(tmp_path, said, line):
+    path = how2sign_list(tmp_path, "train", [])
+    rows = (f"v\t{name}\t0\t1\t{text}\t24\n" for name, text in zip("abcd", said, strict=True))
+    path.write_text(path.read_text().replace(",", "\t") + "".join(rows))
+    with pytest.raises(DataError, match=f"table, line {line}: not readable .* double those inside"):
+        layouts.entries(tmp_path, "how2sign", "train", problems=[])
 
 
 @pytest.mark.parametrize(

@@ -114,5 +114,7 @@ def test_chance_is_what_drawing_gives():
     assert metrics.chance_hits(50, 5).tolist() == pytest.approx([0.1] * 50)
     pooled = metrics.chance_hits(50, 1, pool=45)  # one pool of 45 and one of 5
     assert pooled.tolist() == pytest.approx([1 / 45] * 45 + [1 / 5] * 5)
+    large = metrics.chance_hits(1500, 375)  # C(1500, 375) is larger than any float
+    assert large.tolist() == pytest.approx([1 / 4] * 1500, rel=1e-12)
     twice = metrics.chance_hits(4, 1, texts=["a", "a", "b", "c"])
     assert twice.tolist() == pytest.approx([0.5, 0.5, 0.25, 0.25])

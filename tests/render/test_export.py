@@ -160,8 +160,8 @@ def test_a_write_that_fails_names_the_file_and_keeps_the_old_one(tmp_path, monke
     path = tmp_path / f"sign{suffix}"
     path.write_bytes(b"old")
 
-    def full(*_):
-        raise OSError(28, "No space left on device", "/somewhere/.tmp-123")
+    def full(temporary, _):
+        raise OSError(28, "No space left on device", str(temporary))
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match=f"No space left on device: '.*sign{suffix}'") as problem:

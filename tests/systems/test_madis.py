@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -183,6 +184,10 @@ def gain(state):
     state["extra"] = torch.zeros(1)
 
 
+def config_with(**changes) -> dict[str, str]:
+    return {"config": json.dumps(asdict(tiny.preset().model) | changes)}
+
+
 @pytest.mark.parametrize(
     ("change", "metadata", "message"),
     [
@@ -190,10 +195,14 @@ def gain(state):
         (cut, {}, "does not fit its config"),
         (lose, {}, "weights missing .*embed.weight"),
         (gain, {}, "unexpected .*extra"),
-        (nothing, {"format": "other"}, "metadata 'format' is not"),
+        (nothing, {"format": "other"}, "metadata 'format' is 'other', not 'madis-model-1'"),
         (nothing, {"config": "{"}, "metadata is unusable"),
         (nothing, {"config": json.dumps({"width": 3})}, "metadata is unusable"),
         (nothing, {"steps": "many"}, "metadata is unusable"),
+        (nothing, {"steps": "0"}, "metadata is unusable .*0 steps for 24 tokens"),
+        (nothing, {"steps": "25"}, "metadata is unusable .*25 steps for 24 tokens"),
+        (nothing, config_with(hidden_size="a"), "does not fit its config"),
+        (nothing, config_with(fusion="mine"), "unknown fusion 'mine': .* or register it first"),
     ],
 )
 def test_a_damaged_file_is_one_line_naming_it(folder, change, metadata, message):

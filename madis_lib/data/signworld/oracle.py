@@ -26,7 +26,6 @@ ENTRY = 4.0  # cost of a sign
 LONGEST = 4  # frames that a state can last
 STAY, SKIP = 0.05, 0.25  # cost of holding a state one frame longer, or leaving one out
 CLIPS = (5.0, 4.0, 3.0, 3.0, 3.0)  # most that a group of columns can cost in one frame
-_OUTSIDE = -1
 
 
 @dataclass(frozen=True)
