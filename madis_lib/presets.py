@@ -198,7 +198,7 @@ def quick() -> Preset:
 
 
 def laptop() -> Preset:
-    """Larger, for a laptop: about ten hours of one core, half that on two.
+    """Larger, for a laptop: about fourteen hours of one core, half that on two.
 
     Expect every bound beaten, about 30 % gloss error, and a tokenizer that reads back at 5 %.
     SiCLIP finds 92 to 99 % of 200 true test sentences, on every rung: SignWorld is easy for it.
@@ -266,7 +266,7 @@ def paper() -> Preset:
     """The authors' setting (MaDiS §4), for the real corpora: give their folder with ``--data``.
 
     ``paper.CHOICES`` says of each value whether the paper gives it, the release, or neither.
-    Needs Qwen3-0.6B-Base on disk, and GPUs that train together: batches are those of all of them,
+    Needs Qwen3-0.6B-Base on disk, and GPUs that train together, four of 80 GB by our count: batches are those of all of them,
     1,920 clips for the tokenizer (the authors: 6 x 320), 256 for the model (4 x 64).
 
     The model has 613.6 M parameters: 440.5 M in the layers, 155.8 M in the embedding rows, 14.2 M
