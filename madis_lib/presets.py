@@ -266,8 +266,9 @@ def paper() -> Preset:
     """The authors' setting (MaDiS §4), for the real corpora: give their folder with ``--data``.
 
     ``paper.CHOICES`` says of each value whether the paper gives it, the release, or neither.
-    Needs Qwen3-0.6B-Base on disk, and GPUs that train together, four of 80 GB by our count: batches are those of all of them,
-    1,920 clips for the tokenizer (the authors: 6 x 320), 256 for the model (4 x 64).
+    Needs Qwen3-0.6B-Base on disk, and GPUs that train together, four of 80 GB by our count: batches
+    are those of all of them, 1,920 clips for the tokenizer (the authors: 6 x 320), 256 for the model
+    (4 x 64).
 
     The model has 613.6 M parameters: 440.5 M in the layers, 155.8 M in the embedding rows, 14.2 M
     in the latent heads, 3.1 M in the mixture of parts; each VQ-VAE has 18.8 M.  ``madis bench
