@@ -318,7 +318,8 @@ def _p_values(compared: Sequence[Comparison], incomplete: bool) -> tuple[float, 
 def _decided(found: Judgement) -> Judgement:
     """The verdict that the corrected p-values give."""
     assert found.p_for is not None and found.p_against is not None
-    lacking = f"; not measured: {_listed(found.missing)}" if found.missing else ""
+    rows = dict.fromkeys(about.partition(" in ")[0] for about in found.missing)  # each once
+    lacking = f"; not measured: {_listed(list(rows))}" if rows else ""
     if found.p_for <= ALPHA:
         n = len(found.comparisons)
         held = f"All {n} comparisons hold" if n > 1 else "It holds"

@@ -75,6 +75,7 @@ def headline_sentence(suite: Suite) -> str:
         )
         told.append(f"{name} {wins} of {len(beaten)}")
     return (
-        "Against its own signing of another sentence (shuffled text) MaDiS is better, with a 95 % "
-        f"interval off zero, on this many metrics: {'; '.join(told)}."
+        "What MaDiS signs is closer to the truth of its own sentence than what it signs for another one "
+        "(shuffled text), with a 95 % interval off zero, on this many metrics: "
+        f"{'; '.join(told)}."
     )
