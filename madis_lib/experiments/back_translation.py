@@ -149,7 +149,7 @@ def translate(suite: Suite, tokens: Sequence[np.ndarray]) -> list[str]:
     return [found[i] for i in range(len(tokens))]
 
 
-def evaluated(suite: Suite, corpus: str, split: str = "test") -> Run:
+def evaluated(suite: Suite, corpus: str) -> Run:
     """Texts read back from the true signing, MaDiS and every bound, and how they score.
 
     All motion is encoded by the one tokenizer first.  The result holds, by system, ``texts``,
@@ -157,16 +157,16 @@ def evaluated(suite: Suite, corpus: str, split: str = "test") -> Run:
     ``sentence_bleu`` ``[N]`` (orders that a short sentence lacks are left out).
     """
     config = {
-        "translator": trained(suite.named), "scores": suite.named.evaluated(corpus, split),
-        "split": split,
+        "translator": trained(suite.named), "scores": suite.named.evaluated(corpus),
+        "split": "test",
     }  # fmt: skip
 
     def work(folder: Path) -> dict[str, Any]:
-        tokens = {TRUTH: suite.tokens(corpus, split)}
-        for system, motion in suite.outputs(corpus, split).items():
+        tokens = {TRUTH: suite.tokens(corpus, "test")}
+        for system, motion in suite.outputs(corpus).items():
             tokens[system] = encode(suite.tokenizer, motion)
         texts = {system: translate(suite, clips) for system, clips in tokens.items()}
-        references = suite.texts(corpus, split)
+        references = suite.texts(corpus, "test")
         language = suite.preset.languages[corpus]
         return {
             "texts": texts,
@@ -176,8 +176,7 @@ def evaluated(suite: Suite, corpus: str, split: str = "test") -> Run:
             },
         }
 
-    name = f"back-translation-{corpus}" if split == "test" else f"back-translation-{corpus}-{split}"
-    return suite.store.run(name, config, ("translator", "metrics"), work)
+    return suite.store.run(f"back-translation-{corpus}", config, ("translator", "metrics"), work)
 
 
 def bleu_tokenizer(language: str) -> str:

@@ -57,13 +57,13 @@ def ratios(
     return {scope: attention.future_ratio(found, chosen[scope]).tolist() for scope in SCOPES}
 
 
-def future_attention(suite: Suite, corpus: str, split: str = "test") -> Run:
+def future_attention(suite: Suite, corpus: str) -> Run:
     """Ratios by system and scope, ``[sentences][heads]``; the canvases are the trained model's.
 
     A sentence with one sign has no future among its signs and is left out of both scopes;
-    ``sentences`` are the places of the others in the split.
+    ``sentences`` are the places of the others in the test set.
     """
-    config = {"system": suite.named.finetuned(corpus), "corpus": corpus, "split": split,
+    config = {"system": suite.named.finetuned(corpus), "corpus": corpus, "split": "test",
               "tokens_per_step": suite.preset.tokens_per_step}  # fmt: skip
 
     def work(folder: Path) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def future_attention(suite: Suite, corpus: str, split: str = "test") -> Run:
         }
         kept = []
         with on_device(system.model, untrained) as where:
-            for i, text in enumerate(suite.texts(corpus, split)):
+            for i, text in enumerate(suite.texts(corpus, "test")):
                 ids, valid = (x.to(where) for x in encode_texts(system.text, [text]))
                 canvas, length = final_canvas(system, ids, valid)
                 if length < 2:
@@ -89,8 +89,7 @@ def future_attention(suite: Suite, corpus: str, split: str = "test") -> Run:
                         rows[name][scope].append(of)
         return {"ratios": rows, "sentences": kept}
 
-    name = f"attention-{corpus}" if split == "test" else f"attention-{corpus}-{split}"
-    return suite.store.run(name, config, ("sampler",), work)
+    return suite.store.run(f"attention-{corpus}", config, ("sampler",), work)
 
 
 def average(run: Run, system: str = TRAINED, scope: str = "signs") -> metrics.Interval:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -111,11 +111,6 @@ def frames_from_tokens() -> float:
     tokens = torch.zeros(1, presets.get("paper").model.max_tokens, 3, dtype=torch.long)
     with torch.no_grad():
         return float(Tokenizer(config).eval().decode(tokens).shape[1])
-
-
-def coverage(frames: Iterable[int]) -> float:
-    """§4: percent of clips, given their numbers of frames, that fit M tokens."""
-    return float(100 * np.mean(np.array(list(frames)) <= 4 * M))
 
 
 def dtw_above_diagonal() -> float:

@@ -627,12 +627,12 @@ class Suite:
         name = f"evaluated-{corpus}" if split == "test" else f"evaluated-{corpus}-{split}"
         return self.store.run(name, config, ("sampler", "metrics", "signworld"), work)
 
-    def outputs(self, corpus: str, split: str = "test") -> dict[str, list[np.ndarray]]:
+    def outputs(self, corpus: str) -> dict[str, list[np.ndarray]]:
         """Motion ``[T, 133]`` of MaDiS and of every bound, as :meth:`evaluated` scored it."""
-        tokens = self.evaluated(corpus, split).result["generated"]
+        tokens = self.evaluated(corpus).result["generated"]
         signed = [self.protocol.decode(t, self.tokenizer) for t in tokens]
         outputs = {"MaDiS": (signed, tokens)}
-        outputs |= self._bounds(corpus, self.reference(corpus, split), outputs["MaDiS"])
+        outputs |= self._bounds(corpus, self.reference(corpus), outputs["MaDiS"])
         return {system: list(features) for system, (features, _) in outputs.items()}
 
     def _bounds(self, corpus: str, reference: Reference, generated):

@@ -125,9 +125,7 @@ def _signer(
     return sign
 
 
-def steps_sweep(
-    suite: Suite, corpus: str, systems: Sequence[Contestant], split: str = "test"
-) -> Run:
+def steps_sweep(suite: Suite, corpus: str, systems: Sequence[Contestant]) -> Run:
     """Scores and times of each system at each number of tokens a step.
 
     Returns:
@@ -138,12 +136,12 @@ def steps_sweep(
     body = bodies.load()
     config = {
         "systems": [(s.name, s.trained, s.tokens_per_step) for s in systems], "corpus": corpus,
-        "split": split, "body": body.fingerprint(),
+        "split": "test", "body": body.fingerprint(),
     }  # fmt: skip
 
     def work(folder: Path) -> dict[str, Any]:
-        reference, oracle = suite.reference(corpus, split), suite.oracle(corpus)
-        texts, points = suite.texts(corpus, split), []
+        reference, oracle = suite.reference(corpus), suite.oracle(corpus)
+        texts, points = suite.texts(corpus, "test"), []
         with one_thread():
             signed = _sign(systems, texts)
         for (s, k), (clips, seconds) in signed.items():
@@ -161,8 +159,7 @@ def steps_sweep(
             })  # fmt: skip
         return {"points": points}
 
-    name = f"steps-{corpus}" if split == "test" else f"steps-{corpus}-{split}"
-    return suite.store.run(name, config, ("sampler", "metrics", "signworld"), work)
+    return suite.store.run(f"steps-{corpus}", config, ("sampler", "metrics", "signworld"), work)
 
 
 def _sign(

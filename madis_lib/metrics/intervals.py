@@ -86,17 +86,6 @@ def paired_interval(
     return bootstrap_interval(a - b, seed, level, resamples)
 
 
-def paired_p_value(a: ArrayLike, b: ArrayLike) -> float:
-    """Two-sided p of "the mean of ``a - b`` is zero", paired t-test; one value per seed, ``[n]``."""
-    a, b = _pair(a, b)
-    if a.ndim != 1 or len(a) < 2:
-        raise ValueError(f"values have shape {a.shape}: give one value for each of 2 or more seeds")
-    difference = a - b
-    if np.ptp(difference) == 0:  # no spread: the t statistic is 0/0 or infinite
-        return float(difference[0] == 0)
-    return float(stats.ttest_1samp(difference, 0).pvalue)
-
-
 @dataclass(frozen=True)
 class Estimate:
     """A number measured with several training seeds on one set of sentences."""

@@ -1,14 +1,12 @@
 import json
-import math
 
 import numpy as np
-import pytest
 import torch
 
 from madis_lib import utc
 from madis_lib.experiments import agreement, evaluate, panel
 from madis_lib.reporting import ablation_tables, figures
-from madis_lib.reporting.figures import examples, gates, metrics, orders, pivots, style
+from madis_lib.reporting.figures import examples, gates, metrics, pivots, style
 
 
 def test_every_figure_is_kept_with_its_data_and_provenance(report):
@@ -82,12 +80,6 @@ def test_the_releases_pivots_are_drawn_from_its_schedule(golden, tmp_path):
         if name in measured:
             grid = len(range(0, int(name[1:].split("_")[0]), 4))
             assert error == measured[name]["unmasked_after_quarter"] - grid
-
-
-def test_order_counts_are_exact():
-    found = orders.orders(8, 2)
-    assert 10 ** found["eq4"] == pytest.approx(math.factorial(8) / 2**4)
-    assert 10 ** found["eq5"] == pytest.approx(1 * 1 * math.factorial(4) / 2**2)
 
 
 def test_gate_weights_follow_the_truth_about_hands(suite):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,6 @@ from madis_lib.reporting.figures.examples import Trace, example_corpus, median_e
 
 PAPER_M, PAPER_K = 100, 4
 STAGES = ("to T/4", "to T/2", "to T")
-
-
-def orders(num_tokens: int, k: int) -> dict[str, float]:
-    """log10 of the number of unmasking orders, exactly: Eq. 4 and Eq. 5 (MaDiS §3.3)."""
-    return {
-        "eq4": math.log10(utc.order_count(num_tokens, k)),
-        "eq5": math.log10(utc.order_count_utc(num_tokens, k)),
-    }
 
 
 @style.styled
@@ -122,7 +113,7 @@ def _draw_orders(axes: Axes, size: int, k: int) -> dict[str, Any]:
         f"over ${reported['order_reduction']}$ times fewer",
         transform=axes.transAxes, va="top", fontsize=8.5, color=style.SOFT,
     )  # fmt: skip
-    here = orders(size, k)
+    here = {"eq4": utc.log10_eq4(size, k), "eq5": utc.log10_eq5(size, k)}
     axes.plot([size] * 2, [here["eq4"], here["eq5"]], "o", ms=4.5, color=style.INK)
     axes.annotate(
         f"this preset, M = {size}:\n$10^{{{here['eq4']:.1f}}}$ and $10^{{{here['eq5']:.1f}}}$",
