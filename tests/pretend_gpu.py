@@ -100,6 +100,9 @@ def pretend_gpu() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: True)
         patch.setattr(torch.cuda, "synchronize", lambda *_: None)
+        patch.setattr(torch.cuda, "current_device", lambda: 0)
+        fork = torch.random.fork_rng  # of the CPU's generator alone: there is no other
+        patch.setattr(torch.random, "fork_rng", lambda devices=None: fork(devices=[]))
         patch.setattr(torch.cuda, "get_device_name", lambda *_: "a pretended GPU")
         with _Mode():
             yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from madis_lib import presets
 from madis_lib.experiments import registry
 from madis_lib.experiments.suite import Suite
+from madis_lib.presets import Method
 from madis_lib.systems.madis import encode_texts
 from tests import tiny
 from tests.pretend_gpu import on_gpu, pretend_gpu
@@ -20,6 +23,23 @@ def untimed(value):
     if isinstance(value, dict):
         return {k: untimed(v) for k, v in value.items() if k != "seconds"}
     return [untimed(v) for v in value] if isinstance(value, list) else value
+
+
+def run_there(suite):
+    """Make every step on the pretended GPU; AssertionError where a layer computes elsewhere."""
+    _ = suite.corpus
+
+    def check(module, _):
+        if type(module).__name__.endswith(("DecoderLayer", "EncoderLayer")):
+            assert all(map(on_gpu, module.parameters()))
+
+    hook = nn.modules.module.register_module_forward_pre_hook(check)
+    try:
+        with pretend_gpu():
+            for step in registry.steps(suite):
+                step.find()
+    finally:
+        hook.remove()
 
 
 def test_what_is_pretended():
@@ -47,27 +67,16 @@ def test_every_step_of_a_report_runs_on_a_gpu(suite, tmp_path, monkeypatch):
     """All layers of the language models compute there, and what comes out is what a CPU gives."""
     monkeypatch.setitem(presets.PRESETS, "tiny", tiny.preset)
     there = Suite(tiny.preset(), tmp_path)
-    _ = there.corpus
-    elsewhere = set()
-
-    def note(module, _):
-        layer = type(module).__name__.endswith(("DecoderLayer", "EncoderLayer"))
-        if layer and not all(map(on_gpu, module.parameters())):
-            elsewhere.add((title, type(module).__name__))
-
-    hook = nn.modules.module.register_module_forward_pre_hook(note)
-    try:
-        with pretend_gpu():
-            for step in registry.steps(there):
-                title = step.title
-                step.find()
-    finally:
-        hook.remove()
-    assert not elsewhere
+    run_there(there)
     here = {step.title: step.find for step in registry.steps(suite)}
     for step in registry.steps(there):
         if step.kept:
             assert untimed(step.find().result) == untimed(here[step.title]().result), step.title
+
+
+@pytest.mark.slow
+def test_the_releases_protocol_runs_on_a_gpu(tmp_path):
+    run_there(Suite(replace(tiny.preset(), method=Method(protocol="release")), tmp_path))
 
 
 def test_a_system_on_a_gpu_signs_as_on_the_cpu(suite):
