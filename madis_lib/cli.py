@@ -181,9 +181,9 @@ def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> No
     """Render sentences with glosses into a corpus in the real on-disk layout.
 
     Args:
-        annotations: a .tsv, .csv or .jsonl with name, text, glosses, language (zh, de or en) and,
-            if there is one, split, which is drawn otherwise; or a sentence file such as train.de
-            with train.gloss beside it; or a folder of such pairs.
+        annotations: a .tsv, .csv or .jsonl with name, text, glosses, language (zh, de or en) and
+            split, which is drawn where there is none; or a sentence file such as train.de with
+            train.gloss beside it; or a folder of such pairs.
         out: folder that will hold the corpus; each language goes into its own corpus.
         seed: of signers and style.
     """
@@ -194,8 +194,8 @@ def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> No
     for name, number in counts.items():
         print(f"{name}: {number} sentences, real text or yours, rendered signing")
     for name, splits in rendering.empty_splits(found).items():
-        lacking = " and ".join(splits)
-        print(f"{name}: no sentence for {lacking}, but reproduce needs some: give a column split")
+        lacking = f"no sentence for {' and '.join(splits)}, but reproduce needs some"
+        print(f"{name}: {lacking}; choose in a column split, or give dev.de, test.de and the like")
     print(f"written to {out}; look at it with: madis check-data {out}")
 
 

@@ -322,6 +322,13 @@ def test_bad_annotations(refused, tmp_path, rows, says):
     refused("corpus", "--annotations", path, says=(str(path), *says))
 
 
+@pytest.mark.parametrize("line", ["{", "[" * 100_000, '{"name": ' + "1" * 5000 + "}"])
+def test_lines_that_are_not_json(refused, tmp_path, line):
+    path = tmp_path / "mine.jsonl"
+    path.write_text(line)
+    refused("corpus", "--annotations", path, says=(f"{path}, line 1: not JSON",))
+
+
 def test_annotations_that_are_not_there_or_cannot_be_rendered_there(refused, tmp_path):
     refused("corpus", "--annotations", "none.tsv", says=("none.tsv", "no such"))
     path = annotations(tmp_path, ROWS[:1])

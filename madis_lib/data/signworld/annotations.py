@@ -104,8 +104,8 @@ def _text(path: Path) -> str:
 def _json(path: Path, number: int, line: str) -> dict:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = getattr(error, "msg", "nested too deeply")
+    except (ValueError, RecursionError) as error:  # no JSON, or hostile
+        reason = getattr(error, "msg", error)
         raise ValueError(f"{path}, line {number}: not JSON ({reason})") from error
     if not isinstance(row, dict):
         fields = ", ".join(_FIELDS)
