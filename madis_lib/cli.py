@@ -88,7 +88,12 @@ def reproduce(
 
 @app.command
 def generate(
-    text: Annotated[Positional[str], arg(help="the sentence to sign")],
+    text: Annotated[
+        Positional[tuple[str, ...]],
+        arg(
+            metavar="TEXT", help="the sentence to sign, in quotes", help_behavior_hint="(required)"
+        ),
+    ],
     language: str = "en",
     out: Path = Path("sign.html"),
     checkpoint: Path | None = None,
@@ -112,6 +117,9 @@ def generate(
     """
     from madis_lib.reporting import signing
 
+    if len(text) != 1:
+        words = " ".join(text) or "a sentence"
+        raise ValueError(f'put the sentence in quotes: madis generate "{words}"')
     if preset is not None and checkpoint is not None:
         raise ValueError("give --checkpoint or --preset, not both")
     if data is not None and preset is None:
@@ -122,7 +130,7 @@ def generate(
         from madis_lib.experiments.suite import Suite
 
         suite = Suite(presets.get(preset), HOME, data)
-    signing.generate(text, language, out, checkpoint, temperature, seed, suite)
+    signing.generate(text[0], language, out, checkpoint, temperature, seed, suite)
     print(out)
 
 
@@ -173,9 +181,9 @@ def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> No
     """Render sentences with glosses into a corpus in the real on-disk layout.
 
     Args:
-        annotations: a .tsv, .csv or .jsonl with name, text, glosses, language (zh, de or en) and,
-            if there is one, split; or a sentence file such as train.de with train.gloss beside it;
-            or a folder of such pairs.
+        annotations: a .tsv, .csv or .jsonl with name, text, glosses, language (zh, de or en) and
+            split, which is drawn where there is none; or a sentence file such as train.de with
+            train.gloss beside it; or a folder of such pairs.
         out: folder that will hold the corpus; each language goes into its own corpus.
         seed: of signers and style.
     """
@@ -185,20 +193,31 @@ def corpus(annotations: Path, out: Path = Path("rendered"), seed: int = 0) -> No
     counts = rendering.render(found, out, seed)
     for name, number in counts.items():
         print(f"{name}: {number} sentences, real text or yours, rendered signing")
+    for name, splits in rendering.empty_splits(found).items():
+        lacking = f"no sentence for {' and '.join(splits)}, but reproduce needs some"
+        print(f"{name}: {lacking}; choose in a column split, or give dev.de, test.de and the like")
     print(f"written to {out}; look at it with: madis check-data {out}")
 
 
 @app.command(name="check-data")
 def check_data(
     path: Annotated[Positional[Path], arg(help="folder that holds the corpora")],
+    limit: int = 5,
 ) -> None:
-    """Say what is in a data folder, what is missing, and how to mend it."""
+    """Say what is in a data folder, what is missing, and how to mend it.
+
+    Args:
+        limit: how many problems of a kind are listed; all are counted.
+    """
     from madis_lib.data import check
 
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such folder; give the one that holds the corpora")
-    found = check.check(path)
+    found = check.check(path, limit=limit)
     print(found)
+    most = max(found.counts.values(), default=0)
+    if most > limit:
+        print(f"list all with: madis check-data {path} --limit {most}")
     if not found.ok:
         raise SystemExit(1)
 

@@ -140,7 +140,7 @@ def test_a_file_that_becomes_too_large(madis, refused, checkpoint, suite, tmp_pa
 
 def test_a_full_disk(refused, checkpoint, suite, monkeypatch):
     def full(source, target):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source), None, str(target))
 
     monkeypatch.setattr(os, "replace", full)
     text = suite.texts("how2sign", "test")[0]
@@ -164,6 +164,11 @@ def test_a_corrupt_checkpoint(refused, checkpoint, suite, tmp_path, file, conten
     text = suite.texts("how2sign", "test")[0]
     where = "how2sign/text" if "text" in file else file
     refused("generate", text, "--checkpoint", broken, says=(str(broken / where),))
+
+
+def test_a_sentence_without_quotes(refused):
+    refused("generate", "Fry", "the", "onions", says=("quotes", 'madis generate "Fry the onions"'))
+    refused("generate", "--out", "a.npz", says=("put the sentence in quotes",))
 
 
 def test_no_checkpoint(refused, tmp_path):
@@ -204,7 +209,8 @@ def test_training_on_a_full_disk(madis, suite, home, tmp_path, monkeypatch):
         raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
 
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("madis_lib.experiments.workers.cores", lambda: 1)  # here, not in a worker
+    # here, not in a worker
+    monkeypatch.setattr("madis_lib.experiments.workers.at_once", lambda _: 1)
     monkeypatch.setattr("torch.save", fail)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4096))
     answer = madis("reproduce", "--preset", "tiny", "--no-notebooks")
@@ -222,8 +228,10 @@ def test_report_does_not_train(refused):
     refused("report", "--seeds", "0", "7", says=("madis reproduce --preset quick --seeds 0 7",))
 
 
-@pytest.mark.parametrize("command", ["reproduce", "report"])
-@pytest.mark.parametrize("seeds", [(), ("0", "-1")])
+@pytest.mark.parametrize(
+    ("command", "seeds"),
+    [("reproduce", ("0", "-1")), ("report", ("0", "-1")), ("report", ())],
+)
 def test_wrong_seeds(refused, command, seeds):
     refused(command, "--seeds", *seeds, says=("seeds of rows", "give whole numbers from 0"))
 
@@ -284,8 +292,10 @@ def test_annotations_become_corpora_that_check(madis, tmp_path):
     assert answer.code == 0, answer.err
     assert "phoenix: 2 sentences" in answer.out and "how2sign: 1 sentences" in answer.out
     assert "madis check-data made" in answer.out
+    assert "phoenix: no sentence for test, but reproduce needs some" in answer.out
+    assert "how2sign: no sentence for val and test, but" in answer.out
     checked = madis("check-data", "made")
-    assert checked.code == 0 and checked.out.startswith("made: ok"), checked.out
+    assert checked.code == 1 and "empty split (3):" in checked.out, checked.out
     assert [s.text for s in layouts.read(tmp_path / "made", "phoenix", "val")] == [ROWS[1]["text"]]
     answer = madis("reproduce", "--data", "made", "--no-notebooks")
     assert answer.code == 2 and "made: phoenix test: holds no clip; " in answer.err, answer.err
@@ -302,12 +312,24 @@ def test_annotations_become_corpora_that_check(madis, tmp_path):
         ([ROWS[0], ROWS[1] | {"name": "n" * 300}], ("line 2", "longer than 200 bytes")),
         ([ROWS[0] | {"glosses": ["A"] * 97}], ("line 1", "97 glosses", "1 to 96")),
         ([ROWS[0] | {"glosses": 7}], ("line 1", "'glosses'", "no list")),
+        ([ROWS[0] | {"glosses": ["A", None]}], ("line 1", "'glosses[1]' is null, not a text")),
+        ([ROWS[0] | {"glosses": [{"x": 2}]}], ("line 1", "'glosses[0]' is {\"x\": 2}, not")),
+        ([ROWS[0] | {"glosses": ["A B"]}], ("line 1", "'glosses[0]' is \"A B\"", "blanks")),
+        ([ROWS[0] | {"glosses": [""]}], ("line 1", "'glosses[0]'", "without blanks")),
+        ([ROWS[0] | {"name": "\ud800"}], ("line 1", "is no file name")),
         ([ROWS[0] | {"text": "  "}], ("line 1", "'text'")),
     ],
 )
 def test_bad_annotations(refused, tmp_path, rows, says):
     path = annotations(tmp_path, rows)
     refused("corpus", "--annotations", path, says=(str(path), *says))
+
+
+@pytest.mark.parametrize("line", ["{", "[" * 100_000, '{"name": ' + "1" * 5000 + "}"])
+def test_lines_that_are_not_json(refused, tmp_path, line):
+    path = tmp_path / "mine.jsonl"
+    path.write_text(line)
+    refused("corpus", "--annotations", path, says=(f"{path}, line 1: not JSON",))
 
 
 def test_annotations_that_are_not_there_or_cannot_be_rendered_there(refused, tmp_path):
@@ -341,6 +363,32 @@ def test_a_corpus_is_never_written_over_and_appears_whole(madis, refused, tmp_pa
     before = sorted(tmp_path.iterdir())
     assert madis("corpus", "--annotations", path, "--out", "other").code == 130
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_corpus_with_every_split_is_ok(madis, tmp_path):
+    rows = [ROWS[0] | {"name": split, "split": split} for split in layouts.SPLITS]
+    answer = madis("corpus", "--annotations", annotations(tmp_path, rows), "--out", "made")
+    assert answer.code == 0 and "reproduce" not in answer.out
+    checked = madis("check-data", "made")
+    assert checked.code == 0 and checked.out.startswith("made: ok"), checked.out
+
+
+def test_two_at_once_and_what_a_killed_one_left(madis, refused, tmp_path, monkeypatch):
+    path = annotations(tmp_path, ROWS[:1])
+    left = tmp_path / ".made-unfinished"
+    left.mkdir()
+    says = (str(left), "another madis corpus", "remove the folder")
+    refused("corpus", "--annotations", path, "--out", "made", says=says)
+    left.rmdir()
+
+    def meanwhile(made, world, progress):
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made/file").touch()
+
+    monkeypatch.setattr("madis_lib.data.signworld.annotations.write_world", meanwhile)
+    answer = madis("corpus", "--annotations", path, "--out", "made")
+    assert answer.code == 2 and f"{tmp_path}/made: holds files by now" in answer.err
+    assert not left.exists() and [p.name for p in (tmp_path / "made").iterdir()] == ["file"]
 
 
 class Malicious:
@@ -398,6 +446,17 @@ def test_data_that_cannot_be_read(madis, suite, data, tmp_path, kind, says):
     assert last.startswith(f"madis: error: {path}") and says in last
     assert not (tmp_path / "pwned").exists()
     assert not list(tmp_path.rglob("result.json")) and not list(tmp_path.rglob("*.html"))
+
+
+def test_all_problems_can_be_listed(madis, data):
+    for split in layouts.SPLITS:
+        (data / f"CSL-Daily/poses_video_level/{split}/0.pkl").unlink()
+    answer = madis("check-data", data, "--limit", 1)
+    assert answer.code == 1 and "... and 2 more" in answer.out
+    assert answer.out.splitlines()[-1] == f"list all with: madis check-data {data} --limit 3"
+    answer = madis("check-data", data, "--limit", 3)
+    assert "more" not in answer.out and "list all" not in answer.out
+    assert answer.out.count("poses_video_level") >= 3
 
 
 def test_nothing_to_check(refused, madis, tmp_path):

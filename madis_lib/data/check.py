@@ -48,7 +48,7 @@ class Report:
 
     root: Path
     found: list[Summary] = field(default_factory=list)
-    missing: list[Problem] = field(default_factory=list)  # not asked for, or nothing depends on it
+    missing: list[Problem] = field(default_factory=list)  # training goes without
     problems: dict[str, list[Problem]] = field(default_factory=dict)  # by kind, the first few
     counts: Counter[str] = field(default_factory=Counter)  # by kind, all of them
     fingerprint: str | None = None
@@ -86,10 +86,13 @@ def check(
 ) -> Report:
     """Read everything below ``root`` as training would and report; bad data never raises.
 
-    ``corpora`` and ``splits`` name what must be there (None: whatever is).  At most ``limit``
-    problems of a kind are listed, all are counted.  Having no tokens or no statistics is no
-    problem, having some of them is.  ValueError on an unknown corpus or split.
+    ``corpora`` names those that must be there (None: whatever is), ``splits`` those that each must
+    have, with a clip at least (None: all three).  At most ``limit`` problems of a kind are listed,
+    all are counted.  Having no tokens or no statistics is no problem, having some of them is.
+    ValueError on an unknown corpus or split, or a limit below 1.
     """
+    if limit < 1:
+        raise ValueError(f"limit is {limit}: list one problem of a kind at least")
     report = Report(Path(root))
     for corpus in corpora or layouts.LAYOUTS:
         folder = layouts.path_of(root, corpus)
@@ -114,10 +117,7 @@ def check(
                 report.found.append(_check_split(report, corpus, split, names, limit))
                 continue
             absent = DataError(path, f"{corpus} {split}", "no sentence list", "put the file there")
-            if splits is None:
-                report.missing.append(_problem(absent))
-            else:
-                report.add("missing sentence list", absent, limit)
+            report.add("missing sentence list", absent, limit)
     if not report.found and not report.counts:
         folders = " or ".join(f"{layout.folder}/" for layout in layouts.LAYOUTS.values())
         fix = f"give the folder that holds {folders}"
@@ -130,6 +130,7 @@ def _check_split(
     report: Report, corpus: str, split: str, names: dict[str, str], limit: int
 ) -> Summary:
     """Read one split clip by clip; ``names`` collects which split has which name."""
+    before = report.counts.total()
     bad_rows: list[DataError] = []
     try:
         kept, skipped = layouts.entries(report.root, corpus, split, problems=bad_rows)
@@ -167,6 +168,9 @@ def _check_split(
     if len(without_tokens) < len(lengths):  # no tokens at all is no mistake
         for absent in without_tokens:
             report.add("missing tokens", absent, limit)
+    if not lengths and report.counts.total() == before:  # else what is bad is said already
+        fix = "train, val and test need one at least"
+        report.add("empty split", DataError(path, f"{corpus} {split}", "holds no clip", fix), limit)
     with_tokens = len(lengths) - len(without_tokens)
     return Summary(corpus, split, tuple(lengths), dict(skipped), with_tokens)
 

@@ -23,6 +23,7 @@ from madis_lib.parts import (
 _FRAME_NUMBER = re.compile(r"(\d+)(_3D)?\.pkl$")
 _FIELD_OF_FEATURE = reduce_179(np.repeat(list(SMPLX_FIELDS), list(SMPLX_FIELDS.values())))
 _EXPORT = "export the poses again"
+LARGEST = 1000.0  # far beyond any angle in radians or expression coefficient
 
 
 def read(places: Sequence[Path]) -> np.ndarray:
@@ -31,7 +32,7 @@ def read(places: Sequence[Path]) -> np.ndarray:
     A place without its suffix: ``<place>.pkl`` holds the whole clip; a folder ``<place>/`` holds
     ``*_<k>_3D.pkl``, one per frame, taken in the order of the numbers k.  All clip files are tried
     before any folder.  MissingDataError when there is neither, DataError when arrays are missing,
-    have a wrong shape or hold NaN or infinity.
+    have a wrong shape or hold NaN, infinity or what is beyond :data:`LARGEST`.
     """
     files = [place.with_name(place.name + ".pkl") for place in places]
     for path in files:
@@ -54,14 +55,17 @@ def write(path: Path, features: np.ndarray) -> None:
 
 
 def check_features(path: Path, features: np.ndarray, where: str = "") -> None:
-    """DataError unless ``features`` are finite numbers ``[T, 133]``; ``where`` names the clip."""
+    """DataError unless ``features`` are ``[T, 133]`` numbers up to :data:`LARGEST` in size.
+
+    ``where`` names the clip.
+    """
     if features.ndim != 2 or features.shape[1] != NUM_FEATURES:
         shape = list(features.shape)
         raise DataError(path, f"{where}features", f"{shape}, not [T, {NUM_FEATURES}]", _EXPORT)
-    bad = np.argwhere(~np.isfinite(features))
+    bad = np.argwhere(~(np.abs(features) <= LARGEST))  # NaN too
     if len(bad):
         frame, column = bad[0]
-        problem = f"frame {frame} is {features[frame, column]}"
+        problem = f"frame {frame} is {features[frame, column]}, not within ±{LARGEST:g}"
         raise DataError(path, where + _FIELD_OF_FEATURE[column], problem, _EXPORT)
 
 
@@ -72,9 +76,7 @@ def _read_clip(path: Path) -> np.ndarray:
         if arrays[field].ndim != 2 or arrays[field].shape != (*frames, size):
             wanted = [*frames, size] if frames else ["T", size]
             raise DataError(path, field, f"{list(arrays[field].shape)}, not {wanted}", _EXPORT)
-    features = features_from_smplx(arrays)
-    check_features(path, features)
-    return features
+    return _features(path, arrays)
 
 
 def _read_frames(folder: Path) -> np.ndarray:
@@ -94,9 +96,15 @@ def _read_frames(folder: Path) -> np.ndarray:
         for field, size in SMPLX_FIELDS.items():
             if arrays[field].size != size:
                 raise DataError(path, field, f"{arrays[field].size} numbers, not {size}", _EXPORT)
-        frames.append(features_from_smplx({k: v.reshape(1, -1) for k, v in arrays.items()}))
-        check_features(path, frames[-1])
+        frames.append(_features(path, {k: v.reshape(1, -1) for k, v in arrays.items()}))
     return np.concatenate(frames)
+
+
+def _features(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused
+        features = features_from_smplx(arrays)
+    check_features(path, features)
+    return features
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

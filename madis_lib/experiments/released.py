@@ -74,10 +74,10 @@ def evaluate_checkpoint(
         ValueError, FileNotFoundError: one line with file, field and fix.
     """
     chosen = protocols.get(protocol)
+    layouts.entries(data, corpus, split)  # what is wrong with the data is said before a long load
     if stats is None and checkpoint.is_file():
         fix = "give --stats, the folder with mean.pt and std.pt"
         raise DataError(checkpoint, "statistics", "are needed to score motion", fix)
-    layouts.entries(data, corpus, split)  # what is wrong with the data is said before a long load
     system = release.load_checkpoint(checkpoint, tokenizer_dir, stats)
     if not isinstance(system, ReleasedMaDiS):
         raise DataError(checkpoint, "model", "is no language model", "give sft_*.ckpt")

@@ -397,17 +397,26 @@ def summary(ratings: Ratings, scores: Mapping[str, np.ndarray] | None = None) ->
     lines += [f"  {name:24} {_shown(interval)}" for name, interval in means(ratings).items()]
     lines += ["", "differences"]
     lines += [f"  {f'{a} - {b}':24} {_shown(d)}" for (a, b), d in differences(ratings).items()]
-    lines += ["", f"{'agreement (Krippendorff)':26} {_shown(agreement(ratings))}"]
+    lines += ["", f"{'agreement (Krippendorff)':26} {_agreement(ratings)}"]
     if scores:
         lines += ["", "Spearman correlation with the mean rating of a clip"]
         found = correlations(ratings, scores)
-        lines += [f"  {name:24} {_shown(interval)}" for name, interval in found.items()]
+        flat = "too few clips, or all equal"
+        lines += [f"  {name:24} {_shown(interval, flat)}" for name, interval in found.items()]
     return "\n".join(lines)
 
 
-def _shown(interval: Interval) -> str:
+def _agreement(ratings: Ratings) -> str:
+    try:
+        krippendorff_alpha(ratings.table.reshape(len(ratings.raters), -1))
+    except ValueError as error:  # no clip was rated twice, or all ratings are equal
+        return f"   –  ({error})"
+    return _shown(agreement(ratings))
+
+
+def _shown(interval: Interval, without: str = "not enough ratings") -> str:
     if np.isnan(interval.estimate):
-        return "   –  (not enough ratings)"
+        return f"   –  ({without})"
     if np.isnan(interval.low):
         return f"{interval.estimate:6.2f} (not enough ratings for an interval)"
     return f"{interval.estimate:6.2f} [{interval.low:.2f}, {interval.high:.2f}]"

@@ -80,6 +80,9 @@ def test_many_problems_are_counted_but_not_all_listed(root):
     report = check(root, limit=2)
     assert report.counts["missing poses"] == 9 and len(report.problems["missing poses"]) == 2
     assert "... and 7 more" in str(report)
+    assert len(check(root, limit=9).problems["missing poses"]) == 9
+    with pytest.raises(ValueError, match="limit is 0"):
+        check(root, limit=0)
 
 
 def test_bad_entries_do_not_hide_the_good_ones(root):
@@ -121,16 +124,43 @@ def test_a_name_in_two_splits(root):
 
 
 def test_what_is_absent_matters_when_asked_for(root):
-    layouts.sentences_path(root, "phoenix", "val").unlink()
-    report = check(root)
-    assert report.ok and "phoenix14t.dev" in str(report) and "not there:" in str(report)
-    assert check(root, splits=["train"]).ok
-    report = check(root, splits=["val"])
-    assert not report.ok and report.counts == {"missing sentence list": 1}
     (root / "How2Sign").rename(root / "elsewhere")
-    assert check(root).ok
+    report = check(root)
+    assert report.ok and "How2Sign" in str(report) and "not there:" in str(report)
     assert check(root, corpora=["csl"]).ok
     assert check(root, corpora=["how2sign"]).counts == {"missing corpus": 1}
+
+
+def test_a_corpus_that_is_there_needs_all_its_splits(root):
+    layouts.sentences_path(root, "phoenix", "val").unlink()
+    for splits in (None, ["val"]):
+        report = check(root, splits=splits)
+        assert not report.ok and report.counts == {"missing sentence list": 1}
+        assert "phoenix14t.dev: phoenix val: no sentence list" in str(report)
+    assert check(root, splits=["train"]).ok
+
+
+def test_a_split_that_holds_no_clip(root):
+    layouts.write(root, "csl", "test", [])
+    layouts.write(root, "phoenix", "val", [("dev/short", "text", clip(3), 25.0)])
+    report = check(root)
+    assert not report.ok and report.counts == {"empty split": 2}
+    for split in ("csl_clean.test: csl test", "phoenix14t.dev: phoenix val"):
+        assert f"{split}: holds no clip; train, val and test need one" in str(report)
+
+
+def test_values_that_are_no_angles(root, recwarn):
+    path = pose(root, "train/0")
+    arrays = pickle.loads(path.read_bytes())
+    for value in (1e30, -1e300):
+        spoilt = {field: array.astype(float) for field, array in arrays.items()}
+        spoilt["smplx_rhand_pose"][7, 2] = value
+        path.write_bytes(pickle.dumps(spoilt))
+        report = check(root)
+        assert report.counts == {"bad poses": 1}
+        assert f"{path}: smplx_rhand_pose: frame 7 is " in str(report)
+        assert "not within ±1000" in str(report)
+    assert not recwarn.list
 
 
 def test_a_user_of_how2sign_is_told_where_bad_ids_go(root):

@@ -179,6 +179,9 @@ def test_stored_tokens_must_be_the_checkpoints(evaluate, files, monkeypatch, tmp
         ({"corpus": "bsl"}, ("unknown corpus 'bsl'", "how2sign, csl, phoenix")),
         ({"split": "dev"}, ("unknown split 'dev'", "val")),
         ({"data": "nowhere"}, ("nowhere/CSL-Daily: corpus folder: is missing",)),
+        ({"corpus": "bsl", "stats": None}, ("unknown corpus 'bsl'",)),
+        ({"split": "dev", "stats": None}, ("unknown split 'dev'",)),
+        ({"data": "nowhere", "stats": None}, ("nowhere/CSL-Daily: corpus folder: is missing",)),
         ({"out": "nowhere/scores.json"}, ("nowhere: no such folder",)),
     ],
 )

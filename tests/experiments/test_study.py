@@ -207,6 +207,20 @@ def test_agreement_is_krippendorffs(ratings):
     assert found.low <= found.estimate <= found.high
 
 
+def test_why_there_is_no_agreement_is_told(ratings):
+    def told(table):
+        made = study.Ratings(*(getattr(ratings, n) for n in ("raters", "sentences", "systems")),
+                             table, table, table, {})  # fmt: skip
+        (line,) = (x for x in study.summary(made).splitlines() if x.startswith("agreement"))
+        return line
+
+    assert "all ratings are equal" in told(np.full((2, 3, 2), 7.0))
+    alone = ratings.table.copy()
+    alone[1] = np.nan
+    assert "no unit has two ratings" in told(alone)
+    assert told(ratings.table).endswith("]")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -12,13 +12,14 @@ import errno
 import io
 import json
 import os
-import tempfile
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from madis_lib.data.errors import DataError
+from madis_lib.data.layouts import SPLITS
 from madis_lib.data.sentences import check_name
 from madis_lib.data.signworld.grammar import LANGUAGE, Sentence
 from madis_lib.data.signworld.lexicon import Lexicon
@@ -103,8 +104,8 @@ def _text(path: Path) -> str:
 def _json(path: Path, number: int, line: str) -> dict:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = getattr(error, "msg", "nested too deeply")
+    except (ValueError, RecursionError) as error:  # no JSON, or hostile
+        reason = getattr(error, "msg", error)
         raise ValueError(f"{path}, line {number}: not JSON ({reason})") from error
     if not isinstance(row, dict):
         fields = ", ".join(_FIELDS)
@@ -119,28 +120,38 @@ def _row(path: Path, number: int, row: dict) -> Annotation:
             raise ValueError(f"{where}: field {name!r} is missing or empty")
         if name != "glosses" and not isinstance(row[name], str):
             raise ValueError(f"{where}: field {name!r} is no text")
-    if row["language"] not in CORPUS_OF:
-        choices = ", ".join(CORPUS_OF)
-        raise ValueError(f"{where}: language {row['language']!r} is unknown; use {choices}")
-    split = row.get("split") or _draw_split(row["name"])
-    if not isinstance(split, str) or split not in SPLIT_OF:
-        raise ValueError(f"{where}: split {split!r} is unknown; use train, val or test")
-    glosses = row["glosses"]
-    if not isinstance(glosses, str | list):
-        raise ValueError(f"{where}: field 'glosses' is no text and no list")  # noqa: TRY004
-    words = tuple(glosses.split() if isinstance(glosses, str) else map(str, glosses))
-    if not 1 <= len(words) <= MAX_SIGNS:
-        raise ValueError(f"{where}: {len(words)} glosses; give 1 to {MAX_SIGNS}, or split the text")
     name, text = row["name"], row["text"].strip()
-    if not text:
-        raise ValueError(f"{where}: field 'text' is missing or empty")
-    if not all(word.isprintable() and word for word in (text, *words)):
-        raise ValueError(f"{where}: text or glosses hold characters that cannot be printed")
     try:
         check_name(path, name)
     except DataError as error:
         raise ValueError(f"{where}: name: {error.problem}; {error.fix}") from None
+    if row["language"] not in CORPUS_OF:
+        choices = ", ".join(CORPUS_OF)
+        raise ValueError(f"{where}: language {row['language']!r} is unknown; use {choices}")
+    split = row.get("split") or _draw_split(name)
+    if not isinstance(split, str) or split not in SPLIT_OF:
+        raise ValueError(f"{where}: split {split!r} is unknown; use train, val or test")
+    words = _glosses(where, row["glosses"])
+    if not 1 <= len(words) <= MAX_SIGNS:
+        raise ValueError(f"{where}: {len(words)} glosses; give 1 to {MAX_SIGNS}, or split the text")
+    if not text:
+        raise ValueError(f"{where}: field 'text' is missing or empty")
+    if not all(word.isprintable() for word in (text, *words)):
+        raise ValueError(f"{where}: text or glosses hold characters that cannot be printed")
     return Annotation(name, text, words, row["language"], SPLIT_OF[split])
+
+
+def _glosses(where: str, glosses: object) -> tuple[str, ...]:
+    """Of a text, divided by blanks, or of a list of texts."""
+    if isinstance(glosses, str):
+        return tuple(glosses.split())
+    if not isinstance(glosses, list):
+        raise ValueError(f"{where}: field 'glosses' is no text and no list")  # noqa: TRY004
+    for i, word in enumerate(glosses):
+        if not isinstance(word, str) or word.split() != [word]:
+            problem = f"is {json.dumps(word)}, not a text without blanks"
+            raise ValueError(f"{where}: field 'glosses[{i}]' {problem}")
+    return tuple(glosses)
 
 
 def _draw_split(name: str) -> str:
@@ -179,10 +190,17 @@ def worlds(annotations: Iterable[Annotation], seed: int = 0) -> list[SignWorld]:
 
 def _world(corpus: str, group: Sequence[Annotation], seed: int) -> SignWorld:
     lexicon = Lexicon.from_names(gloss for a in group for gloss in a.glosses)
-    sentences: dict[str, list[tuple[str, Sentence]]] = {"train": [], "val": [], "test": []}
+    sentences: dict[str, list[tuple[str, Sentence]]] = {split: [] for split in SPLITS}
     for a in group:
         sentences[a.split].append((a.name, annotated(a.text, a.glosses)))
     return SignWorld(corpus, lexicon, sentences, seed)
+
+
+def empty_splits(annotations: Iterable[Annotation]) -> dict[str, list[str]]:
+    """The splits without a sentence, of every corpus that lacks some."""
+    there = {(CORPUS_OF[a.language], a.split) for a in annotations}
+    lacking = {c: [s for s in SPLITS if (c, s) not in there] for c, _ in sorted(there)}
+    return {corpus: splits for corpus, splits in lacking.items() if splits}
 
 
 def render(
@@ -190,7 +208,8 @@ def render(
 ) -> dict[str, int]:
     """Sign the annotations and write them under ``root``; how many sentences per corpus.
 
-    ``root`` appears when all of it is written.  ValueError when it holds something already.
+    ``root`` appears when all of it is written.  ValueError when it holds something already, or when
+    the hidden folder beside it is there, in which another call writes or was killed.
     """
     root = Path(root).resolve()  # where a link leads, so that the link stays
     if root.exists() and not root.is_dir():
@@ -204,11 +223,27 @@ def render(
         raise NotADirectoryError(errno.ENOTDIR, reason, str(root.parent)) from None
     counts = {}
     check_writable(root / "corpus" if root.is_dir() else root)
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}-unfinished-", dir=root.parent) as made:
+    made = root.parent / f".{root.name}-unfinished"
+    try:
+        made.mkdir()
+    except FileExistsError:
+        about = "another madis corpus is writing there, or was killed"
+        raise ValueError(f"{made}: {about}; wait for it, or remove the folder") from None
+    try:
         for world in worlds(annotations, seed):
             write_world(made, world, progress)
             counts[world.corpus] = sum(map(len, world.sentences.values()))
-        os.chmod(made, 0o755)
-        os.replace(made, root)
-        os.mkdir(made)  # for the clean-up to find
+        _move(made, root)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
     return counts
+
+
+def _move(made: Path, root: Path) -> None:
+    try:
+        os.replace(made, root)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise ValueError(f"{root}: holds files by now; choose another folder") from None
