@@ -19,6 +19,7 @@ import pytest
 from madis_lib import cli, presets
 from madis_lib.data import layouts
 from madis_lib.data.signworld import grammar
+from madis_lib.experiments import sign_tokenizer
 
 ROOT = Path(__file__).parents[1]
 
@@ -239,7 +240,7 @@ def test_wrong_seeds(refused, command, seeds):
 def test_report_says_which_run_is_missing(refused, suite, home, tmp_path, monkeypatch):
     for corpus in layouts.LAYOUTS:
         suite.evaluated(corpus)
-    assert suite.tokenizer_quality.result
+    assert sign_tokenizer.quality(suite).result
     kept = tmp_path / "home"
     shutil.copytree(home, kept)
     monkeypatch.setattr(cli, "HOME", kept)

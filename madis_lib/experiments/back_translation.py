@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from madis_lib import metrics, train
 from madis_lib.backbone import Backbone
 from madis_lib.data.batches import pad_tokens, valid_mask
+from madis_lib.experiments.sign_tokenizer import encode
 from madis_lib.experiments.store import CHECKPOINT, Run
-from madis_lib.experiments.suite import Suite, device, encode
+from madis_lib.experiments.suite import Suite
 from madis_lib.fusion import MixtureOfParts
 from madis_lib.presets import ModelConfig, TranslatorConfig
 from madis_lib.systems.madis import encode_texts
+from madis_lib.train import device
 
 TRUTH = "truth"
 BATCH = 64  # clips decoded together

@@ -38,8 +38,9 @@ from madis_lib.experiments.agreement import (
 )
 from madis_lib.experiments.corruptions import Clip
 from madis_lib.experiments.evaluate import BODY_JOINTS, landmarks
+from madis_lib.experiments.sign_tokenizer import encode
 from madis_lib.experiments.store import Run
-from madis_lib.experiments.suite import Suite, encode, fit_canvas
+from madis_lib.experiments.suite import Suite, fit_canvas
 from madis_lib.metrics import Interval
 from madis_lib.parts import PARTS
 

@@ -26,6 +26,7 @@ from madis_lib.experiments import (
     panel,
     rivals,
     side_by_side,
+    sign_tokenizer,
     sweep,
     utc_map,
 )
@@ -103,19 +104,19 @@ def _headline(suite: Suite) -> list[Step]:
         return partial(getattr, suite, name)
 
     names = {c: suite.corpus_name(c) for c in suite.corpora}
-    p, sign_tokenizer = suite.preset, "sign tokenizer"
-    vqvaes = {part: f"{sign_tokenizer}, {part}" for part in PARTS}
+    tokenizer, configs = "sign tokenizer", (suite.preset.tokenizer, suite.preset.train_tokenizer)
+    vqvaes = {part: f"{tokenizer}, {part}" for part in PARTS}
     return [
         Step("corpus", run("corpus"), partial(_told_corpus, suite)),
         *(
-            Step(title, partial(Suite.trained_vqvae, suite, part, p.tokenizer, p.train_tokenizer),
-                 _told_training, ("corpus",), part_of=sign_tokenizer)
+            Step(title, partial(sign_tokenizer.trained_vqvae, suite, part, *configs),
+                 _told_training, ("corpus",), part_of=tokenizer)
             for part, title in vqvaes.items()
         ),
-        Step(sign_tokenizer, run("tokenizer_run"), _told_training, tuple(vqvaes.values())),
-        Step("tokens", run("tokens_run"), _told_tokens, ("sign tokenizer",)),
-        Step("tokenizer's quality", run("tokenizer_quality"), _told_tokenizer, ("tokens",),
-             HEADLINE, True),
+        Step(tokenizer, run("tokenizer_run"), _told_training, tuple(vqvaes.values())),
+        Step("tokens", run("tokens_run"), _told_tokens, (tokenizer,)),
+        Step("tokenizer's quality", partial(sign_tokenizer.quality, suite), _told_tokenizer,
+             ("tokens",), HEADLINE, True),
         Step("pretraining", run("pretrained"), _told_training, ("tokens",), ("fig8",)),
         *(
             Step(f"fine-tuning, {name}", partial(Suite.finetuned, suite, c), _told_training,

@@ -27,11 +27,13 @@ from madis_lib import body as bodies
 from madis_lib import presets, train
 from madis_lib.data import signworld
 from madis_lib.data import text as text_data
-from madis_lib.experiments import ablations, embedding
+from madis_lib.experiments import ablations, embedding, sign_tokenizer
 from madis_lib.experiments.ablations import OURS, corpus_of
+from madis_lib.experiments.bounds import floors_and_ceiling
 from madis_lib.experiments.evaluate import bleu_counts, score
+from madis_lib.experiments.sign_tokenizer import encode
 from madis_lib.experiments.store import CHECKPOINT, Run
-from madis_lib.experiments.suite import Suite, encode
+from madis_lib.experiments.suite import Suite
 from madis_lib.experiments.sweep import Contestant, Sign
 from madis_lib.systems import dictionary, madis, motion_gpt, soke
 from madis_lib.systems.base import Card, Example, Stage, System, TrainableSystem
@@ -124,7 +126,8 @@ def whole_body_tokenizer(suite: Suite) -> Run:
     """S-MotionGPT's: one VQ-VAE for the whole body, with as many codes as the three parts have."""
     p = suite.preset
     size = replace(p.tokenizer, codes=(sum(p.tokenizer.codes),), decoupled=False)
-    return suite.trained_tokenizer("tokenizer-whole", size, p.row_tokenizer or p.train_tokenizer)
+    updates = p.row_tokenizer or p.train_tokenizer
+    return sign_tokenizer.trained(suite, "tokenizer-whole", size, updates)
 
 
 def _tokenizer(suite: Suite, row: Row) -> Tokenizer:
@@ -327,7 +330,7 @@ def bounds(suite: Suite, corpus: str) -> Run:
                     motion, tokens, reference, body, suite.oracle(corpus), similarity=similarity,
                     retokenised=encode(suite.tokenizer, motion),
                 )
-                for name, (motion, tokens) in suite.bounds(corpus, reference).items()
+                for name, (motion, tokens) in floors_and_ceiling(suite, corpus, reference).items()
             }
         }  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from madis_lib import body as bodies
@@ -23,16 +22,14 @@ from madis_lib.data.batches import pad_features, pad_tokens
 from madis_lib.data.errors import DataError
 from madis_lib.data.layouts import Corpus
 from madis_lib.distributed import ALONE, World
-from madis_lib.experiments import embedding, protocols
-from madis_lib.experiments.evaluate import BODY_JOINTS, Reference, available, score, value
+from madis_lib.experiments import bounds, embedding, protocols, sign_tokenizer
+from madis_lib.experiments.evaluate import Reference, available, score, value
 from madis_lib.experiments.protocols import Protocol
 from madis_lib.experiments.registered import SOURCES
 from madis_lib.experiments.store import CHECKPOINT, Run, Store
-from madis_lib.files import atomic_write
-from madis_lib.metrics import mpjpe_mm
 from madis_lib.objectives import Batch
 from madis_lib.parts import FRAMES_PER_TOKEN, PARTS
-from madis_lib.presets import Preset, TokenizerConfig, TrainConfig
+from madis_lib.presets import Preset
 from madis_lib.systems.madis import MaDiSSystem
 from madis_lib.tokenizer import Tokenizer
 from madis_lib.train import device, on_device, one_thread
@@ -42,7 +39,6 @@ CORPORA = ("csl", "phoenix", "how2sign")
 DATASET_NAMES = {d.key: d.name for d in paper.DATASETS}
 SPLITS = ("train", "val", "test")
 UTC = ("checkpoints", "layout", "weighting", "coarse")  # of Method: what fine-tuning masks
-VQVAE_FILE = "vqvae.safetensors"  # of a part's run
 REPORTS = "reports"  # beside the runs' home: where results are kept
 
 
@@ -276,126 +272,12 @@ class Suite:
     @cached_property
     def tokenizer_run(self) -> Run:
         """Three VQ-VAEs trained on all corpora together (§3.1)."""
-        return self.trained_tokenizer(
-            "tokenizer", self.preset.tokenizer, self.preset.train_tokenizer
-        )
-
-    def trained_tokenizer(self, name: str, size: TokenizerConfig, updates: TrainConfig) -> Run:
-        """A sign tokenizer of VQ-VAEs that were trained one by one."""
-
-        def work(folder: Path) -> dict[str, Any]:
-            tokenizer = self._new_tokenizer(size)
-            histories = []
-            for part in tokenizer.parts:
-                trained = self.trained_vqvae(part, size, updates)
-                tokenizer.vqvaes[part].load_state_dict(load_file(trained.folder / VQVAE_FILE))
-                histories.append(trained.result["history"])
-            if self.store.world.first:
-                tokenizer.save(folder / "tokenizer.safetensors")
-            return {"history": [_summed(moment) for moment in zip(*histories, strict=True)]}
-
-        config = self._tokenizer_config(size, updates)
-        return self.store.run(name, config, ("tokenizer",), work, together=True)
-
-    def trained_vqvae(self, part: str, size: TokenizerConfig, updates: TrainConfig) -> Run:
-        """One part's VQ-VAE, trained on all corpora together.
-
-        Parts share nothing but the loss, a sum, and all see the same windows of the same clips: what
-        comes out is what training them at once gives, but for ``grad_clip``, which is of each by
-        itself, and for the noise of a batch with fewer latents than codes.
-        It does not depend on the suite's seed.
-        """
         p = self.preset
-
-        def work(folder: Path) -> dict[str, Any]:
-            clips = [clip for c in self.corpora for clip in self.clips(c, "train")]
-            tokenizer = self._new_tokenizer(size).to(device())
-            world = self.store.world
-            tokenizer.train_with(world)
-
-            def loss_of(indices: torch.Tensor, generator: torch.Generator, update: int):
-                chosen = []
-                for i in indices.tolist():
-                    slack = len(clips[i]) - p.tokenizer_window
-                    start = 0
-                    if slack > 0:
-                        start = int(torch.randint(slack + 1, (1,), generator=generator))
-                    chosen.append(clips[i][start : start + p.tokenizer_window])
-                mine = world.rows(len(chosen))
-                features, lengths = (x[mine].to(device()) for x in pad_features(chosen))
-                if update < p.tokenizer_warmup:
-                    return tokenizer.autoencoder_loss(features, lengths, (part,))
-                return tokenizer.loss(features, lengths, generator, (part,))
-
-            vqvae = tokenizer.vqvaes[part]
-            with one_thread():
-                history = train.fit(
-                    vqvae, loss_of, len(clips), updates,
-                    folder / CHECKPOINT, p.seeds[0], f"sign tokenizer, {part}", world,
-                )  # fmt: skip
-            if world.first:
-                with atomic_write(folder / VQVAE_FILE) as temporary:
-                    save_file(vqvae.cpu().state_dict(), temporary)
-            return {"history": history}
-
-        config = {**self._tokenizer_config(size, updates), "part": part}
-        return self.store.run(f"vqvae-{part}", config, ("tokenizer",), work, together=True)
-
-    def _tokenizer_config(self, size: TokenizerConfig, updates: TrainConfig) -> dict[str, object]:
-        p = self.preset
-        return {
-            "corpus": self.corpus, "tokenizer": size, "train": updates,
-            "window": p.tokenizer_window, "warmup": p.tokenizer_warmup, "seed": p.seeds[0],
-            "max_tokens": p.model.max_tokens,
-        }  # fmt: skip
-
-    def _new_tokenizer(self, size: TokenizerConfig) -> Tokenizer:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.preset.seeds[0])
-            return Tokenizer(
-                size, torch.tensor(self.statistics.mean), torch.tensor(self.statistics.std)
-            )
+        return sign_tokenizer.trained(self, "tokenizer", p.tokenizer, p.train_tokenizer)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.load(self.tokenizer_run.folder / "tokenizer.safetensors")
-
-    @cached_property
-    def tokenizer_quality(self) -> Run:
-        """Codes used, perplexity and reconstruction error of each part on the test splits."""
-        body, tokenizer = bodies.load(), self.tokenizer
-
-        def work(folder: Path) -> dict[str, Any]:
-            tokens: list[np.ndarray] = []
-            errors: dict[str, list[float]] = {part: [] for part in PARTS}
-            for corpus in self.corpora:
-                clips = self.clips(corpus, "test")
-                for clip, codes in zip(clips, self.tokens(corpus, "test"), strict=True):
-                    with torch.no_grad():
-                        again = tokenizer.decode(torch.tensor(codes)[None])[0]
-                        points = [body.landmarks(x) for x in (again, torch.tensor(clip))]
-                    for part in PARTS:
-                        rebuilt, true = (x[part].numpy() for x in points)
-                        joints = BODY_JOINTS if part == "body" else None
-                        errors[part].append(mpjpe_mm(rebuilt, true, joints))
-                    tokens.append(codes)
-            used, perplexity = {}, {}
-            for i, part in enumerate(PARTS):
-                counts = np.bincount(
-                    np.concatenate(tokens)[:, i], minlength=tokenizer.config.codes[i]
-                )
-                share = counts[counts > 0] / counts.sum()
-                used[part] = len(share)
-                perplexity[part] = float(np.exp(-(share * np.log(share)).sum()))
-            return {
-                "codes": dict(zip(PARTS, tokenizer.config.codes, strict=True)),
-                "codes_used": used,
-                "perplexity": perplexity,
-                "error_mm": {part: float(np.mean(errors[part])) for part in PARTS},
-            }
-
-        config = {"tokens": self.tokens_run, "body": body.fingerprint()}
-        return self.store.run("tokenizer-quality", config, ("metrics",), work)
 
     @cached_property
     def tokens_run(self) -> Run:
@@ -408,7 +290,7 @@ class Suite:
                     for split in SPLITS:
                         items = zip(
                             self.names(corpus, split),
-                            encode(tokenizer, self.clips(corpus, split)),
+                            sign_tokenizer.encode(tokenizer, self.clips(corpus, split)),
                             strict=True,
                         )
                         counts[f"{corpus} {split}"] = token_files.write(
@@ -611,13 +493,13 @@ class Suite:
             reference, oracle = self.reference(corpus, split), self.oracle(corpus)
             texts = self.texts(corpus, split)
             signed = self.protocol.sign(self.system(corpus), texts, self.preset.method)
-            outputs = {"MaDiS": ([s.features for s in signed], [s.tokens for s in signed])}
-            outputs |= self._bounds(corpus, reference, outputs["MaDiS"])
+            made = [s.features for s in signed], [s.tokens for s in signed]
+            outputs = {"MaDiS": made} | bounds.with_shuffled_text(self, corpus, reference, made)
             scores = {
                 name: score(
                     features, tokens, reference, body, oracle,
                     self.protocol.max_order, self.protocol.betas, similarity,
-                    retokenised=encode(self.tokenizer, features),
+                    retokenised=sign_tokenizer.encode(self.tokenizer, features),
                 )
                 for name, (features, tokens) in tqdm(outputs.items(), f"scoring {corpus}")
             }  # fmt: skip
@@ -631,68 +513,5 @@ class Suite:
         """Motion ``[T, 133]`` of MaDiS and of every bound, as :meth:`evaluated` scored it."""
         tokens = self.evaluated(corpus).result["generated"]
         signed = [self.protocol.decode(t, self.tokenizer) for t in tokens]
-        outputs = {"MaDiS": (signed, tokens)}
-        outputs |= self._bounds(corpus, self.reference(corpus), outputs["MaDiS"])
-        return {system: list(features) for system, (features, _) in outputs.items()}
-
-    def _bounds(self, corpus: str, reference: Reference, generated):
-        """:meth:`bounds`, and every sentence with another's signing."""
-        other = np.roll(np.arange(len(reference.features)), 1)
-        motion, tokens = ([items[i] for i in other] for items in generated)
-        *floors, ceiling = self.bounds(corpus, reference).items()
-        return dict([*floors, ("shuffled text", (motion, tokens)), ceiling])
-
-    def bounds(
-        self, corpus: str, reference: Reference
-    ) -> dict[str, tuple[list[np.ndarray], Sequence[np.ndarray]]]:
-        """Systems that know nothing of the sentence, and the tokenizer that knows all of it.
-
-        Motion ``[T, 133]`` and tokens ``[L, 3]`` of each sentence, by name; the ceiling last.
-        """
-        rng = np.random.default_rng(0)
-        training = self.clips(corpus, "train")
-        mean_length = (
-            round(np.mean([len(c) for c in training]) / FRAMES_PER_TOKEN) * FRAMES_PER_TOKEN
-        )
-        n = len(reference.features)
-        mean_pose = np.concatenate(training).mean(0, dtype=np.float64).astype(np.float32)
-        still = [np.repeat(mean_pose[None], mean_length, 0)] * n
-        spread = np.linspace(0, 1, mean_length)
-        random_clips = [
-            clip[(spread * (len(clip) - 1)).astype(int)]
-            for clip in (training[i] for i in rng.integers(len(training), size=n))
-        ]
-        with torch.no_grad():
-            again = [
-                self.tokenizer.decode(torch.tensor(t)[None])[0].numpy() for t in reference.tokens
-            ]
-        return {
-            "mean pose": (still, encode(self.tokenizer, still)),
-            "random clip": (random_clips, encode(self.tokenizer, random_clips)),
-            "tokenizer round trip": (again, reference.tokens),
-        }
-
-
-def _summed(moment: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """What the parts logged at one moment, as if trained at once: their losses are terms of one."""
-    found: dict[str, float] = {"update": moment[0]["update"]}
-    for logs in moment:
-        for name, number in logs.items():
-            if name != "update":
-                found[name] = found.get(name, 0.0) + number
-    return found
-
-
-def encode(tokenizer: Tokenizer, clips: list[np.ndarray], batch_size: int = 64) -> list[np.ndarray]:
-    """Tokens ``[L, 3]`` of clips of any lengths."""
-    order = np.argsort([len(c) for c in clips], kind="stable")
-    found: dict[int, np.ndarray] = {}
-    on = tokenizer.mean.device
-    for first in range(0, len(order), batch_size):
-        chosen = order[first : first + batch_size]
-        features, lengths = pad_features([clips[i] for i in chosen])
-        with torch.no_grad():
-            codes = tokenizer.encode(features.to(on), lengths.to(on)).cpu().numpy()
-        for i, row, length in zip(chosen, codes, lengths.tolist(), strict=True):
-            found[int(i)] = row[: length // FRAMES_PER_TOKEN]
-    return [found[i] for i in range(len(clips))]
+        others = bounds.with_shuffled_text(self, corpus, self.reference(corpus), (signed, tokens))
+        return {"MaDiS": signed} | {name: list(features) for name, (features, _) in others.items()}

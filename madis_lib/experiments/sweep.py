@@ -23,8 +23,9 @@ from torch import Tensor
 from madis_lib import body as bodies
 from madis_lib import fast_sampler, metrics, sampler, utc
 from madis_lib.experiments.evaluate import SYSTEM, score
+from madis_lib.experiments.sign_tokenizer import encode
 from madis_lib.experiments.store import Run
-from madis_lib.experiments.suite import Suite, encode
+from madis_lib.experiments.suite import Suite
 from madis_lib.model import MaDiS
 from madis_lib.perf.floors import now
 from madis_lib.sampler import Generated

@@ -21,7 +21,8 @@ from madis_lib import metrics, presets
 from madis_lib.body import Body
 from madis_lib.data import signworld
 from madis_lib.experiments import evaluate
-from madis_lib.experiments.suite import encode, fit_canvas
+from madis_lib.experiments.sign_tokenizer import encode
+from madis_lib.experiments.suite import fit_canvas
 from madis_lib.presets import Preset
 from madis_lib.tokenizer import Tokenizer
 

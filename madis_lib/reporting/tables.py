@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from madis_lib import metrics, paper, presets
-from madis_lib.experiments import evaluate
+from madis_lib.experiments import evaluate, sign_tokenizer
 from madis_lib.experiments.evaluate import CEILING, FLOORS, METRICS, SYSTEM
 from madis_lib.experiments.suite import Suite
 from madis_lib.files import write_text
@@ -277,7 +277,7 @@ def html(frame: pd.DataFrame) -> str:
 
 def tokenizer(suite: Suite) -> pd.DataFrame:
     """Codes, codes used, perplexity and reconstruction error of each part on the test splits."""
-    found = suite.tokenizer_quality.result
+    found = sign_tokenizer.quality(suite).result
     rows = [
         {
             "part": part,

@@ -11,7 +11,8 @@ from madis_lib.experiments import ablations, contrasts, registry, rivals, sweep
 from madis_lib.experiments.ablations import CORPUS, FULL
 from madis_lib.experiments.evaluate import available
 from madis_lib.experiments.evidence import Measured
-from madis_lib.experiments.suite import Suite, encode
+from madis_lib.experiments.sign_tokenizer import encode
+from madis_lib.experiments.suite import Suite
 from madis_lib.reporting import ablation_tables, comparison
 from madis_lib.systems import dictionary
 from tests import tiny

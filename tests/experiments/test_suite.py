@@ -17,13 +17,13 @@ from safetensors import safe_open
 from madis_lib.data import tokens as token_files
 from madis_lib.data.errors import DataError
 from madis_lib.experiments.evaluate import available, bleu_counts, value
+from madis_lib.experiments.sign_tokenizer import encode
 from madis_lib.experiments.store import UnfinishedRunError
 from madis_lib.experiments.suite import (
     CORPORA,
     DATASET_NAMES,
     SPLITS,
     Suite,
-    encode,
     fit_canvas,
 )
 from madis_lib.reporting import figures
@@ -134,14 +134,6 @@ def test_tokens_on_disk_are_what_the_tokenizer_says(suite):
         for features, codes in list(zip(clips, stored, strict=True))[:3]:
             alone = suite.tokenizer.encode(torch.tensor(features)[None])[0].numpy()
             np.testing.assert_array_equal(codes, alone)
-
-
-def test_clips_in_any_order_keep_their_own_tokens(suite):
-    clips = [clip(n, n) for n in (12, 40, 4, 16, 40)]
-    found = encode(suite.tokenizer, clips, batch_size=2)
-    for one, codes in zip(clips, found, strict=True):
-        np.testing.assert_array_equal(codes, encode(suite.tokenizer, [one])[0])
-        assert codes.shape == (len(one) // 4, 3)
 
 
 def test_a_folder_of_data_takes_the_place_of_signworld(suite, tmp_path):
