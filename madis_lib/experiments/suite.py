@@ -340,7 +340,7 @@ class Suite:
     ) -> train.History:
         count, batch = self._batches(system, corpora)
         system.model.to(device())
-        system.tokenizer.to(device()).requires_grad_(False)
+        system.tokenizer.requires_grad_(False)
         decoders = [system.tokenizer.vqvaes[part].decode_latents for part in PARTS]
         world, method = self.store.world, self.preset.method
         self.protocol.prepare(system.model)
@@ -354,11 +354,11 @@ class Suite:
                 *given, method.alpha, world=world, **method.changed(*UTC)
             )
 
-        history = train.fit(
-            system.model, loss_of, count, getattr(self.preset, stage),
-            folder / CHECKPOINT, self.seed, f"{stage} {' '.join(corpora)}", world, watch,
-        )  # fmt: skip
-        system.tokenizer.cpu()
+        with on_device(system.tokenizer):  # which others go on to use
+            history = train.fit(
+                system.model, loss_of, count, getattr(self.preset, stage),
+                folder / CHECKPOINT, self.seed, f"{stage} {' '.join(corpora)}", world, watch,
+            )  # fmt: skip
         system.save(folder / "model")
         return history
 
