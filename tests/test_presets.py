@@ -39,7 +39,11 @@ def test_every_value_of_the_preset_is_in_the_table():
             else:
                 yield prefix + field.name
 
-    ours = {"name", "languages", "gpu_memory"}  # of this companion; and SignWorld's size, for a rehearsal
+    ours = {
+        "name",
+        "languages",
+        "gpu_memory",
+    }  # of this companion; and SignWorld's size, for a rehearsal
     ours_too = ("corpus.", "translator.")  # the paper trains no back-translation model
     expected = {k for k in keys(presets.paper()) if not k.startswith(ours_too)} - ours
     listed = [c.key for c in paper.CHOICES]

@@ -9,6 +9,7 @@ This is not in the paper.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from madis_lib.experiments import ablations, utc_map
 from madis_lib.experiments.contrasts import ScoredRows
@@ -60,7 +61,7 @@ def panels(suite: Suite) -> list[Panel]:
 
 
 def _of_rows(suite: Suite, row: str, pace: int, rule: str) -> dict[int, Run]:
-    condition = utc_map.Condition("", "", utc_map.per_step(pace), rule=rule)
+    condition = utc_map.Condition("", "", partial(utc_map.paced, tokens=pace), rule=rule)
     return ablations.by_seed(suite, lambda w, s: utc_map.measured(w, condition, row, s))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,61 +28,56 @@ TABLE_3 = ABLATIONS["table3"]
 WITH, WITHOUT = TABLE_3.full, "none"  # rows
 
 
+def _unchanged(p: Preset) -> Preset:
+    return p
+
+
+def _longer(p: Preset, factor: float) -> Preset:
+    """Fine-tuning of so many times the updates."""
+    usual = p.row_finetune or p.finetune
+    return replace(p, row_finetune=replace(usual, updates=round(factor * usual.updates)))
+
+
+def _wider(p: Preset, factor: float) -> Preset:
+    """Width of the model, its heads and its feed-forward layers, times ``factor``."""
+    m = p.model
+    model = replace(
+        m, hidden_size=round(factor * m.hidden_size), head_dim=round(factor * m.head_dim),
+        intermediate_size=round(factor * m.intermediate_size),
+    )  # fmt: skip
+    return replace(p, model=model)
+
+
+def paced(p: Preset, tokens: int) -> Preset:
+    """So many tokens a step."""
+    return replace(p, tokens_per_step=tokens)
+
+
 @dataclass(frozen=True)
 class Condition:
-    """What a comparison of the two rows changes for both."""
+    """What a comparison of the two rows changes for both; it is sent to other processes."""
 
     axis: str
     label: str
-    change: Callable[[Preset], Preset] = lambda preset: preset
+    change: Callable[[Preset], Preset] = _unchanged
     true_lengths: bool = False
     rule: str = "surest"  # of sampler.RULES
-
-
-def _longer(factor: float) -> Callable[[Preset], Preset]:
-    """Fine-tuning of so many times the updates."""
-
-    def change(p: Preset) -> Preset:
-        usual = p.row_finetune or p.finetune
-        return replace(p, row_finetune=replace(usual, updates=round(factor * usual.updates)))
-
-    return change
-
-
-def _wider(factor: float) -> Callable[[Preset], Preset]:
-    """Width of the model, its heads and its feed-forward layers, times ``factor``."""
-
-    def change(p: Preset) -> Preset:
-        m = p.model
-        return replace(
-            p,
-            model=replace(
-                m, hidden_size=round(factor * m.hidden_size), head_dim=round(factor * m.head_dim),
-                intermediate_size=round(factor * m.intermediate_size),
-            ),
-        )  # fmt: skip
-
-    return change
-
-
-def per_step(tokens: int) -> Callable[[Preset], Preset]:
-    return lambda p: replace(p, tokens_per_step=tokens)
 
 
 USUAL = Condition("as in Table 3", "")
 CONDITIONS = (
     USUAL,
-    Condition("fine-tuning", "a quarter of the updates", _longer(0.25)),
-    Condition("fine-tuning", "half", _longer(0.5)),
-    Condition("fine-tuning", "twice", _longer(2)),
-    Condition("model", "half as wide", _wider(0.5)),
-    Condition("model", "twice as wide", _wider(2)),
-    Condition("tokens a step", "1", per_step(1)),
-    Condition("tokens a step", "2", per_step(2)),
-    Condition("tokens a step", "9", per_step(9)),
-    Condition("order", "at random, 1 token a step", per_step(1), rule="at random"),
+    Condition("fine-tuning", "a quarter of the updates", partial(_longer, factor=0.25)),
+    Condition("fine-tuning", "half", partial(_longer, factor=0.5)),
+    Condition("fine-tuning", "twice", partial(_longer, factor=2)),
+    Condition("model", "half as wide", partial(_wider, factor=0.5)),
+    Condition("model", "twice as wide", partial(_wider, factor=2)),
+    Condition("tokens a step", "1", partial(paced, tokens=1)),
+    Condition("tokens a step", "2", partial(paced, tokens=2)),
+    Condition("tokens a step", "9", partial(paced, tokens=9)),
+    Condition("order", "at random, 1 token a step", partial(paced, tokens=1), rule="at random"),
     Condition("order", "at random", rule="at random"),
-    Condition("order", "at random, 9 tokens a step", per_step(9), rule="at random"),
+    Condition("order", "at random, 9 tokens a step", partial(paced, tokens=9), rule="at random"),
     Condition("length", "given, not the model's", true_lengths=True),
 )
 SILENCE, SIGN_LENGTH = "silent canvas", "tokens a sign"  # axes that divide the test set

@@ -1,6 +1,7 @@
 """Table 3's comparison under other conditions: what changes, and what does not."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_the_orders_are_compared_where_all_of_a_kind_is_finished(suite, monkeypa
     assert order.panels(suite) == []
     for pace in order.PACES:
         for rule in order.ORDERS:
-            condition = utc_map.Condition("", "", utc_map.per_step(pace), rule=rule)
+            condition = utc_map.Condition("", "", partial(utc_map.paced, tokens=pace), rule=rule)
             utc_map.measured(suite, condition, utc_map.WITHOUT, 0)
     (panel,) = order.panels(suite)
     assert (panel.label, panel.seeds) == ("rows without checkpoints", 1)

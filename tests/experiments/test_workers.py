@@ -1,6 +1,7 @@
 """Runs side by side: the same results, errors told, nothing left running."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 import torch
 
 from madis_lib import presets
+from madis_lib.experiments import registry
+from madis_lib.experiments.suite import Suite
 from madis_lib.experiments.workers import at_once, side_by_side
 
 ROOT = Path(__file__).parents[2]
@@ -130,3 +133,9 @@ def test_a_gpu_is_shared_by_as_many_as_its_memory_holds(monkeypatch):
     assert at_once(presets.quick()) == min(cores, 19)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(1e9), int(80e9)))
     assert at_once(presets.quick()) == 1
+
+
+def test_every_step_can_be_sent_to_a_worker(tmp_path):
+    suite = Suite(presets.laptop(), tmp_path)
+    for step in registry.steps(suite):
+        assert pickle.loads(pickle.dumps(step.find)), step.title
