@@ -1,4 +1,4 @@
-"""The elements that every section of a page is made of: a table, links to files, a figure."""
+"""The elements that a page's sections share: a table, links to files, a figure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The report: one HTML page that needs no network.
+"""The report: one HTML page that needs no network; and an ablation as a page of its own.
 
-Here are the frame of the page, and what says how it came to be: introduction, verdicts, signing,
-method, figures, corpus and runs.  :mod:`~madis_lib.reporting.sections` makes what stands in
-between, the results.
+Here are the frame of a page, and the sections that present the project rather than tables of
+results: claims, signing, method, figures, tokenizer, training, corpus, runs.  The others are in
+:mod:`~madis_lib.reporting.sections`.
 """
 
 from __future__ import annotations
