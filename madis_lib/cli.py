@@ -261,23 +261,26 @@ def notebooks(preset: str = "quick", reports: Path = Path("reports")) -> None:
 
 
 @app.command
-def runs(preset: str = "quick", check: bool = False) -> None:
+def runs(preset: str = "quick", data: Path | None = None, check: bool = False) -> None:
     """List the runs of a preset: done or not, when, how large, which step of a reproduction.
 
     Args:
         preset: quick, laptop, gpu or paper; rows holds laptop's ablations.
+        data: as it was given to reproduce, of whose runs steps are told.
         check: read every file of every finished run and name those that have changed since.
     """
     from madis_lib import presets
     from madis_lib.experiments import registry
     from madis_lib.experiments.suite import Suite
 
-    suite = Suite(presets.get(preset), HOME)
+    suite = Suite(presets.get(preset), HOME, data)
     store = suite.store
     if check:
         wrong = store.damaged()
         for path in wrong:
-            print(f"{path}: is not what the run left; remove its result.json to make the run again")
+            print(
+                f"{path}: is not what the run left; remove its result.json to make the run again, or take what is kept"
+            )
         print(f"{len(wrong)} damaged files in {store.root}")
         raise SystemExit(1 if wrong else 0)
     listing = store.listing(registry.titles(suite))

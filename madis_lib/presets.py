@@ -198,7 +198,7 @@ def quick() -> Preset:
 
 
 def laptop() -> Preset:
-    """Larger, for a laptop: about fourteen hours of one core, half that on two.
+    """Larger, for a laptop: about sixteen hours of one core, half that on two.
 
     Expect every bound beaten, about 30 % gloss error, and a tokenizer that reads back at 5 %.
     SiCLIP finds 92 to 99 % of 200 true test sentences, on every rung: SignWorld is easy for it.

@@ -45,6 +45,12 @@ def corpora(suite: Suite) -> tuple[str, ...]:
     return rivals.corpora(suite)
 
 
+def seed_of(suite: Suite) -> int:
+    """Of the models that are timed; ``suite`` may be the report's or that of the rows."""
+    world = ablations.world(suite)
+    return suite.seed if presets.is_smoke(world.preset.name) else world.row_seeds[0]
+
+
 def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
     """MaDiS, its two shortcuts that are not exact, two of it that were trained to be faster, and its
     rivals with the tokens it has.
@@ -58,7 +64,7 @@ def contestants(suite: Suite, corpus: str) -> list[sweep.Contestant]:
     if presets.is_smoke(suite.preset.name):
         paces = tuple(k for system, k in ROWS.values() if system == SYSTEM)
         return _madis(suite, corpus, paces, paces[2:], (0.5,))
-    seed = suite.row_seeds[0]
+    seed = seed_of(suite)
     madis, mdlm = (rivals.masked(suite, key, corpus, seed) for key in ("madis", MDLM))
     paces = sweep.TOKENS_PER_STEP
     printed = [k for system, k in ROWS.values() if system == SYSTEM]

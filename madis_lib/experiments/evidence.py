@@ -125,7 +125,11 @@ class Measured:
             return ScoredRows({"madis": {self.suite.seed: run.result["scores"][SYSTEM]}})
         if artefact == "fig6":
             run = self._sweeps.get(corpus)
-            return None if run is None else ScoredRows(efficiency.scores(run, self.suite.seed))
+            return (
+                None
+                if run is None
+                else ScoredRows(efficiency.scores(run, efficiency.seed_of(self.suite)))
+            )
         if corpus != ablations.corpus_of(self.suite):
             return None
         runs = ablations.finished(self.suite, ABLATIONS[artefact])

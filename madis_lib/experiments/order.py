@@ -54,9 +54,9 @@ def panels(suite: Suite) -> list[Panel]:
     for label, runs in kinds.items():
         if all(runs.values()):
             first = next(iter(runs[key(PACES[0], SUREST)].values())).result
-            scores = {k: {s: r.result["scores"] for s, r in of.items()} for k, of in runs.items()}
             seeds = min(len(of) for of in runs.values())
-            found.append(Panel(label, sum(first["updates"].values()), seeds, ScoredRows(scores)))
+            scored = ScoredRows.of(runs)
+            found.append(Panel(label, sum(first["updates"].values()), seeds, scored))
     return found
 
 

@@ -240,7 +240,10 @@ class Store:
         """
         found = []
         for path in sorted(self.root.glob(f"*/{MADE}")):
-            folder, made = path.parent, _read(path)
+            folder = path.parent
+            if not (folder / RESULT).is_file():  # forgotten, or on its way
+                continue
+            made = _read(path)
             if made is None:
                 found.append(path)
                 continue

@@ -139,6 +139,7 @@ class Judgement:
     comparisons: tuple[Comparison, ...] = ()
     missing: tuple[str, ...] = ()
     complete: bool = True  # all of it was measured, as often as a verdict needs
+    quotients: str = ""  # of a ratio, told behind "ours"
 
 
 def inequalities(rule: paper.Rule) -> list[Inequality]:
@@ -280,9 +281,9 @@ def _tested(claim: paper.Claim, evidence: Evidence) -> Judgement:
         claim, "inconclusive", "", told, direction=_direction(compared, len(enough)), seeds=seeds,
         comparisons=tuple(compared), missing=tuple(missing), complete=not incomplete,
     )  # fmt: skip
-    found = _shown(found, max(enough or compared, key=lambda c: c.p_for))
     if isinstance(rule, paper.Ratio):
-        found = replace(found, ours=found.ours + _quotients(rule, evidence))
+        found = replace(found, quotients=_quotients(rule, evidence))
+    found = _shown(found, max(enough or compared, key=lambda c: c.p_for))
     if evidence.smoke:
         return replace(found, reason=f"Smoke size, no verdict; {found.direction}.")
     if not enough:
@@ -342,7 +343,9 @@ def _decided(found: Judgement) -> Judgement:
 
 def _shown(found: Judgement, by: Comparison) -> Judgement:
     """The judgement with the numbers of one of its comparisons as its own."""
-    return replace(found, ours=str(by), estimate=by.estimate, low=by.low, high=by.high)
+    return replace(
+        found, ours=f"{by}{found.quotients}", estimate=by.estimate, low=by.low, high=by.high
+    )
 
 
 def _direction(compared: Sequence[Comparison], enough: int) -> str:

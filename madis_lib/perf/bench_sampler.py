@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 import madis_lib
-from madis_lib import fast_sampler, presets, sampler
+from madis_lib import fast_sampler, presets, sampler, utc
 from madis_lib.data import signworld
 from madis_lib.experiments.provenance import processor
 from madis_lib.fast_sampler import NONE, Ideas
@@ -211,7 +211,7 @@ def run(
                     f"shipped {corpus}": (wide, *encode(batch)),
                 }
                 for name, (model, text_ids, text_valid) in cases.items():
-                    steps = model.config.max_tokens // 4
+                    steps = utc.steps_for(model.config.max_tokens, 4)
                     found[name, rows, batch] = measure(
                         model, text_ids, text_valid, steps, rounds, machine
                     )

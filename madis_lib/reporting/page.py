@@ -101,6 +101,10 @@ def render(suite: Suite, folder: Path, record: dict[str, Any]) -> str:
     return _filled(values)
 
 
+def _seeds(record: dict[str, Any]) -> str:
+    return f"{record['seed']}; of the rows {', '.join(map(str, record['row_seeds']))}"
+
+
 def _introduction(suite: Suite) -> str:
     name = html.escape(suite.preset.name)
     if suite.data is None:
@@ -136,7 +140,7 @@ def _facts(suite: Suite, record: dict[str, Any]) -> str:
         "model": f"{parameters / 1e6:.2f} M parameters",
         "training sentences": f"{sum(len(suite.texts(c, 'train')) for c in suite.corpora):,}",
         "test sentences": f"{sum(len(suite.texts(c, 'test')) for c in suite.corpora):,}",
-        "seed": record["seed"],
+        "seed": _seeds(record),
         "page drawn at commit": record["commit"],
         "begun": record["begun"],
     }
@@ -283,7 +287,7 @@ def _run(record: dict[str, Any]) -> str:
         "this call": f"{record['seconds']:.0f} s; peak memory: {memory}",
         "commit of this page": record["commit"],
         "package version": record["version"],
-        "seed": record["seed"],
+        "seed": _seeds(record),
     }
     told = "".join(
         f'<tr><th scope="row">{k}</th><td class="text" style="white-space:normal">'

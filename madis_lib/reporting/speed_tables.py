@@ -91,7 +91,7 @@ def frame(suite: Suite) -> pd.DataFrame:
         for row in made.result["rows"]:
             about = {
                 "preset": ablations.world(suite).preset.name, "corpus": corpus, "data": suite.corpus_name(corpus),
-                "seed": suite.seed, "clock": _clock(swept), "system": row["system"],
+                "seed": efficiency.seed_of(suite), "clock": _clock(swept), "system": row["system"],
                 "tokens_per_step": row["tokens_per_step"], "n": n,
             }  # fmt: skip
             found += [

@@ -203,11 +203,6 @@ def test_a_run_that_another_process_makes_is_busy_or_waited_for(tmp_path):
     other.join()
 
 
-def test_a_step_can_be_sent_to_another_process(suite):
-    for step in registry.steps(suite):
-        assert isinstance(pickle.loads(pickle.dumps(step.find)), partial), step.title
-
-
 def test_ablations_of_another_world_need_that_world(suite, monkeypatch):
     """Then the headline's tokenizer and judge, which can take an hour, are none of their business."""
     small = replace(tiny.preset(), name="small", corpus=replace(tiny.preset().corpus, test=4))

@@ -244,6 +244,9 @@ def test_a_check_reads_everything(runs, work, caplog):
     assert runs.damaged() == [one.folder / store.RESULT, crowd.folder, third.folder / store.MADE]
     assert "made.json is damaged" in caplog.text
     assert runs.run("c", CONFIG, (), work).result == {"number": 2}  # its result is there
+    for run in (one, crowd, third):
+        runs.forget(run)
+    assert runs.damaged() == []
 
 
 def test_a_kept_result_stands_for_a_run_that_is_not_there(tmp_path, work):

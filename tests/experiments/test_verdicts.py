@@ -121,8 +121,10 @@ def test_a_tie_is_on_neither_side():
 
 
 def test_a_ratio_is_told_as_one():
-    judged = judge([RATIO], Made(cells(sign=150, none=100), spread=0))[0]
-    assert judged.ours.endswith("sign / none = 1.5 (claimed: at least 1.35)")
+    for sign, verdict in ((150, "reproduced"), (100, "not reproduced"), (135, "inconclusive")):
+        judged = judge([RATIO], Made(cells(sign=sign, none=100), spread=1e-6))[0]
+        assert judged.verdict == verdict
+        assert judged.ours.endswith(f"sign / none = {sign / 100:.3g} (claimed: at least 1.35)")
 
 
 def test_what_was_measured_too_seldom_could_not_be_reproduced():

@@ -126,11 +126,12 @@ def test_workers_do_not_outlive_the_one_who_asked(tmp_path, how):
 
 
 def test_a_gpu_is_shared_by_as_many_as_its_memory_holds(monkeypatch):
-    cores = at_once(presets.quick())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert at_once(presets.quick()) == 64
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(79e9), int(80e9)))
     assert at_once(presets.paper()) == 1
-    assert at_once(presets.quick()) == min(cores, 19)
+    assert (at_once(presets.quick()), at_once(presets.gpu())) == (19, 13)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(1e9), int(80e9)))
     assert at_once(presets.quick()) == 1
 

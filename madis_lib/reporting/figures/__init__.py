@@ -134,8 +134,8 @@ ALL = (
         "fig6",
         fig6,
         "Fig. 6b-d: quality against speed",
-        "Rows of Table 1, which are trained for shorter than the headline. A dot is a number of tokens a "
-        "step, written beside those of MaDiS and the ends of other curves; up and to the right is better. "
+        "Rows of Table 1, trained for shorter than the headline (at smoke size the headline itself). A dot is a "
+        "number of tokens a step, written beside those of MaDiS and the ends of other curves; up and to the right is better. "
         "DTW-JPE and SiBLEU are averages of body and hands. Speeds are of one sentence at a time, signing "
         "alone, and count tokens before the end; intervals (95 %) are over sentences, of one training. "
         "Coarse canvases and the threshold are shortcuts that sign other tokens; of what is called trained, "
@@ -238,7 +238,7 @@ ALL = (
         "Fig. 10 and Table 5: which hand the gate listens to",
         "(a) For each kind of sign the longest in the test set, with SignWorld's own truth about "
         "handedness. (b) The mean over all signs of the test set, with 95 % intervals over signs. "
-        "Of the headline's model; Table 5 and its verdicts are of the ablations' five, on their own "
+        "Of the headline's model; Table 5 and its verdicts are of the ablations' models, on their "
         "corpus, and need not agree. If the paper's finding holds, a one-handed sign gives its hand more "
         "weight than the idle one.",
         needs_truth=True,
